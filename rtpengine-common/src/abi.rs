@@ -1,0 +1,198 @@
+//! Keys and values of the pinned maps.
+
+/// Changed whenever a layout below changes. The daemon refuses to share pinned maps of another version and migrates them.
+pub const ABI_VERSION: u32 = 1;
+/// Tables are numbered 0 to 63.
+pub const MAX_TABLES: u32 = 64;
+/// Flows per table.
+pub const MAX_FLOWS: u32 = 1 << 17;
+/// SSRCs tracked per flow, as in the original.
+pub const MAX_SSRCS: usize = 4;
+/// Payload types listed per flow.
+pub const MAX_PAYLOAD_TYPES: usize = 32;
+
+/// Destination of an incoming packet: what a flow is found by.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FlowKey {
+    /// IPv6 address, or the IPv4 address as `::ffff:a.b.c.d`.
+    pub addr: [u8; 16],
+    /// UDP port, network order.
+    pub port: [u8; 2],
+    /// Zero.
+    pub pad: [u8; 2],
+}
+
+/// [`FlowValue::flags`]: the flow forwards; without it every packet is handed up ([`crate::reason::Reason::Inactive`]).
+pub const FLOW_ACTIVE: u32 = 1 << 0;
+/// Count and drop.
+pub const FLOW_BLACKHOLE: u32 = 1 << 1;
+/// RTCP may arrive on the RTP port (RFC 5761) and is handed up.
+pub const FLOW_RTCP_MUX: u32 = 1 << 2;
+/// Only payload types in `payload_types` are forwarded; others are handed up.
+pub const FLOW_PT_FILTER: u32 = 1 << 3;
+/// Set the TOS / traffic class byte.
+pub const FLOW_SET_TOS: u32 = 1 << 4;
+/// Redirect to `ifindex`; without it the packet goes back out of the device it came in by (`XDP_TX`).
+pub const FLOW_REDIRECT: u32 = 1 << 5;
+/// `expect_addr`/`expect_port` are checked; a mismatch is handed up.
+pub const FLOW_SOURCE_PUNT: u32 = 1 << 6;
+/// `expect_addr`/`expect_port` are checked; a mismatch is dropped.
+pub const FLOW_SOURCE_DROP: u32 = 1 << 7;
+/// Insert `vlan` as the only 802.1Q tag of the outgoing frame; without it the frame leaves untagged.
+pub const FLOW_VLAN: u32 = 1 << 8;
+/// The outgoing packet is IPv6.
+pub const FLOW_OUT_V6: u32 = 1 << 9;
+/// Apply `ssrcs[i].seq_offset` and `ssrcs[i].ssrc_out`.
+pub const FLOW_REWRITE_RTP: u32 = 1 << 10;
+/// Emit an aya-log message per packet.
+pub const FLOW_DEBUG: u32 = 1 << 31;
+
+/// Rewriting of one SSRC.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SsrcRewrite {
+    /// SSRC as received, network order; all zero: unused entry.
+    pub ssrc_in: [u8; 4],
+    /// SSRC as sent, network order.
+    pub ssrc_out: [u8; 4],
+    /// Added to the sequence number, host order, modulo 2^16.
+    pub seq_offset: u16,
+    /// Zero.
+    pub pad: u16,
+}
+
+/// The static part of a flow. Replaced as a whole by userspace, only read by the program.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowValue {
+    /// `FLOW_*` bits, host order.
+    pub flags: u32,
+    /// Index into the stats array.
+    pub slot: u32,
+    /// Egress device for [`FLOW_REDIRECT`].
+    pub ifindex: u32,
+    /// Egress MTU: largest IP packet, bytes.
+    pub mtu: u16,
+    /// VLAN TCI of the outgoing frame, network order.
+    pub vlan: [u8; 2],
+    /// Expected source, IPv4 as mapped.
+    pub expect_addr: [u8; 16],
+    /// New source address, IPv4 as mapped.
+    pub src_addr: [u8; 16],
+    /// New destination address, IPv4 as mapped.
+    pub dst_addr: [u8; 16],
+    /// Expected source port, network order.
+    pub expect_port: [u8; 2],
+    /// New source port, network order.
+    pub src_port: [u8; 2],
+    /// New destination port, network order.
+    pub dst_port: [u8; 2],
+    /// TOS / traffic class for [`FLOW_SET_TOS`].
+    pub tos: u8,
+    /// Number of valid `ssrcs`.
+    pub num_ssrcs: u8,
+    /// Destination MAC address.
+    pub dst_mac: [u8; 6],
+    /// Source MAC address.
+    pub src_mac: [u8; 6],
+    /// Bit n set: payload type n may be forwarded ([`FLOW_PT_FILTER`]); 128 bits, host order words.
+    pub payload_types: [u64; 2],
+    /// RTP rewriting by SSRC.
+    pub ssrcs: [SsrcRewrite; MAX_SSRCS],
+}
+
+/// Counters of one SSRC of a flow, host order.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SsrcStats {
+    /// The SSRC, host order; claimed with compare-and-swap from 0.
+    pub ssrc: u32,
+    /// Highest extended sequence number (cycles in the upper half). Userspace sets it at handover.
+    pub highest_seq: u32,
+    /// Packets.
+    pub packets: u64,
+    /// UDP payload bytes.
+    pub bytes: u64,
+    /// Last RTP timestamp.
+    pub last_timestamp: u32,
+    /// Last payload type.
+    pub last_payload_type: u32,
+}
+
+/// The dynamic part of a flow: written by the program with relaxed atomics, read by userspace through `mmap`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FlowStats {
+    /// Packets forwarded (or dropped by a blackhole flow).
+    pub packets: u64,
+    /// UDP payload bytes of those.
+    pub bytes: u64,
+    /// `bpf_ktime_get_ns` (`CLOCK_MONOTONIC`) of the last one.
+    pub last_seen_ns: u64,
+    /// Packets handed up to userspace.
+    pub punted: u64,
+    /// Packets dropped.
+    pub dropped: u64,
+    /// Last [`crate::reason::Reason`] for a packet that was not forwarded.
+    pub last_reason: u32,
+    /// Zero.
+    pub pad: u32,
+    /// By SSRC, in order of appearance.
+    pub ssrcs: [SsrcStats; MAX_SSRCS],
+}
+
+/// Longest Call-ID kept for adoption.
+pub const MAX_CALL_ID: usize = 256;
+/// Longest tag kept for adoption.
+pub const MAX_TAG: usize = 128;
+/// Longest interface name kept for adoption.
+pub const MAX_INTERFACE: usize = 32;
+
+/// Who a flow belongs to: for `rtpengine-ctl table` and for adoption after a restart. Strings are zero-padded UTF-8.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowInfo {
+    /// SIP Call-ID.
+    pub call_id: [u8; MAX_CALL_ID],
+    /// Tag of the sending party.
+    pub tag: [u8; MAX_TAG],
+    /// Tag of the receiving party.
+    pub peer_tag: [u8; MAX_TAG],
+    /// Logical interface of the flow's local address.
+    pub interface: [u8; MAX_INTERFACE],
+    /// Logical interface of the output's local address.
+    pub peer_interface: [u8; MAX_INTERFACE],
+    /// Call creation, microseconds since the Unix epoch.
+    pub created_unix_us: u64,
+    /// Flow installation, nanoseconds of `CLOCK_MONOTONIC`.
+    pub installed_ns: u64,
+    /// Packets relayed in userspace before the flow was installed.
+    pub base_packets: u64,
+    /// UDP payload bytes of those.
+    pub base_bytes: u64,
+    /// Sending party's endpoint address (IPv4 as mapped), also where the flow's source check is off.
+    pub endpoint_addr: [u8; 16],
+    /// Its port, network order.
+    pub endpoint_port: [u8; 2],
+    /// m-line index from 0.
+    pub media: u16,
+    /// Bit 0: sending party made the first offer.
+    pub flags: u32,
+}
+
+/// The daemon a table belongs to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Owner {
+    /// [`ABI_VERSION`] of the writer.
+    pub abi_version: u32,
+    /// Process id in the host's PID namespace as the owner sees it; 0: nobody.
+    pub pid: u32,
+    /// Start time of that process in clock ticks since boot (`/proc/<pid>/stat` field 22), against pid reuse.
+    pub start_ticks: u64,
+    /// Refreshed every second by the owner: nanoseconds of `CLOCK_MONOTONIC`.
+    pub heartbeat_ns: u64,
+    /// Flows without packets for this long (nanoseconds) expire once the owner is gone.
+    pub orphan_after_ns: u64,
+}

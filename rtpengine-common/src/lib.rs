@@ -1,0 +1,9 @@
+//! Kernel/user ABI and every computation the XDP program makes.
+//!
+//! Compiled for BPF and for the host, so that tests, fuzzing and Miri run on the host against the
+//! very code the kernel runs. Multi-byte wire fields are byte arrays in network order.
+#![cfg_attr(not(test), no_std)]
+
+pub mod abi;
+pub mod pins;
+pub mod reason;

@@ -1,0 +1,91 @@
+//! Why a packet left the fast path, or why a stream is not in it. Closed: every place that can say "no" has its word here.
+
+/// One reason. The number is part of the map ABI: append only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u32)]
+pub enum Reason {
+    // Per packet, counted by the XDP program.
+    /// Forwarded: not a reason to leave, counted all the same.
+    Forwarded = 0,
+    /// Frame too short or lengths that contradict each other.
+    Malformed = 1,
+    /// Not IPv4 or IPv6.
+    NotIp = 2,
+    /// Not UDP.
+    NotUdp = 3,
+    /// IP fragment.
+    Fragment = 4,
+    /// IPv4 options or an IPv6 extension header.
+    IpOptions = 5,
+    /// More VLAN tags than the program parses.
+    VlanDepth = 6,
+    /// No flow for the destination address and port.
+    NoFlow = 7,
+    /// STUN message, for userspace.
+    Stun = 8,
+    /// DTLS record, for userspace.
+    Dtls = 9,
+    /// RTCP, for userspace.
+    Rtcp = 10,
+    /// Source differs from the endpoint: handed up.
+    SourcePunt = 11,
+    /// Source differs from the endpoint: dropped.
+    SourceDrop = 12,
+    /// Not RTP version 2.
+    NotRtp = 13,
+    /// Payload type that the kernel must not forward.
+    PayloadType = 14,
+    /// SSRC not in the flow's list and no room for it.
+    SsrcUnknown = 15,
+    /// Flow that only counts and drops.
+    Blackhole = 16,
+    /// TTL or hop limit used up.
+    TtlExpired = 17,
+    /// The packet could not be resized or rewritten.
+    RewriteFailed = 18,
+    /// Larger than the egress MTU.
+    TooBig = 19,
+    /// UDP checksum absent where one is needed (IPv4 to IPv6).
+    NoChecksum = 20,
+    /// Flow installed but switched off (next hop lost, being replaced).
+    Inactive = 21,
+
+    // Per stream, given by userspace.
+    /// No packets yet, or the endpoint is still being learned.
+    NotEstablished = 64,
+    /// Kernel table switched off by `--table`.
+    TableOff = 65,
+    /// XDP is not available on this host or device.
+    NoXdp = 66,
+    /// Next hop not resolved yet.
+    NoNextHop = 67,
+    /// The egress device cannot transmit XDP frames.
+    EgressDevice = 68,
+    /// The flow table is full.
+    TableFull = 69,
+    /// RTCP streams stay in userspace.
+    RtcpStream = 70,
+    /// The stream is not RTP.
+    NotRtpStream = 71,
+    /// No remote address (late offer, zero address).
+    NoEndpoint = 72,
+    /// The other side does not exist or has no media for this stream.
+    NoSink = 73,
+    /// On hold: one side does not receive.
+    Hold = 74,
+    /// More outputs than the kernel path serves.
+    ManyOutputs = 75,
+    /// Call is being deleted.
+    Deleting = 76,
+    /// Idle in the kernel for too long: withdrawn until packets come again.
+    Idle = 77,
+    /// The map or the program refused the flow.
+    KernelError = 78,
+    /// Source policy needs every packet in userspace.
+    SourcePolicy = 79,
+    /// Traffic between local sockets of this host does not pass a device the program is attached to.
+    LocalPeer = 80,
+}
+
+/// Highest per-packet reason plus one: size of a row of the reason counters.
+pub const PACKET_REASONS: u32 = 32;

@@ -1,0 +1,325 @@
+//! The border between the core and the shell: time, ids, media ports, flows, outputs.
+
+use std::net::SocketAddr;
+
+use smallvec::SmallVec;
+
+pub use rtpengine_common::reason::Reason;
+
+/// The moment an input is handled at, as read by the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Now {
+    /// Microseconds of a monotonic clock with an arbitrary origin (`CLOCK_MONOTONIC`, the clock of the XDP program).
+    pub mono_us: u64,
+    /// Microseconds since the Unix epoch.
+    pub unix_us: u64,
+}
+
+/// One open media socket. Given out by the core, never reused within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+/// All sockets of one call carry the same affinity, so that one relay shard owns all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Affinity(pub u32);
+
+/// A media socket the shell is asked to open, bound to exactly `local`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenPort {
+    /// The identity all later commands and events use.
+    pub stream: StreamId,
+    /// Address and port to bind.
+    pub local: SocketAddr,
+    /// Chooses the relay shard.
+    pub affinity: Affinity,
+}
+
+/// Why a media socket could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody else holds the port: the core tries another one.
+    #[error("port is in use")]
+    InUse,
+    /// The local address does not exist on this host: other ports will not help.
+    #[error("address {0} cannot be used: {1}")]
+    Address(std::net::IpAddr, String),
+    /// Out of descriptors or memory: other ports will not help.
+    #[error("out of resources: {0}")]
+    Resources(String),
+}
+
+/// What the core may ask of the shell while it handles an input.
+pub trait MediaPlane {
+    /// Opens a media socket. It receives nothing until [`RelayCommand::Configure`] names it.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing stays open after an error.
+    fn open(&mut self, port: OpenPort) -> Result<(), OpenError>;
+
+    /// Closes a socket opened by [`MediaPlane::open`] that was never configured (rollback of a failed request).
+    fn abandon(&mut self, stream: StreamId);
+
+    /// The counters of a stream, userspace and kernel merged. Zeroes for an unknown stream.
+    fn counters(&self, stream: StreamId) -> StreamCounters;
+}
+
+/// What runs on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Component {
+    /// RTP alone, RTCP has its own socket.
+    Rtp,
+    /// RTCP alone.
+    Rtcp,
+    /// RTP and RTCP on one port (RFC 5761).
+    Mux,
+    /// Not RTP at all (T.38 over UDPTL, BFCP, unknown): datagrams are passed on unread.
+    Raw,
+}
+
+/// The endpoint learning algorithms of `--endpoint-learning`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Learning {
+    /// Wait 3 s, then commit to the source of the next packet.
+    #[default]
+    Delayed,
+    /// Commit to the source of the first packet.
+    Immediate,
+    /// Never learn.
+    Off,
+    /// Wait 3 s, ranking the sources seen; commit to the best.
+    Heuristic,
+}
+
+/// How a stream treats sources other than its endpoint once that is settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SourcePolicy {
+    /// Accept packets from anywhere; do not learn from them.
+    #[default]
+    Accept,
+    /// Drop and count packets whose source is not the endpoint (`strict source`).
+    Strict,
+    /// A new source takes the stream over (`media handover`).
+    Handover,
+}
+
+/// Everything a relay thread must know of one socket. "Party" is the remote side that sends to this socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelayStream {
+    /// What runs on the socket.
+    pub component: Component,
+    /// Where packets to the party are sent, from this socket. `None` until signalled (late offers).
+    pub endpoint: Option<SocketAddr>,
+    /// `true` once the endpoint was learned from packets or learning is over; kept across re-INVITEs with unchanged SDP address.
+    pub endpoint_settled: bool,
+    /// How the endpoint follows the packets.
+    pub learning: Learning,
+    /// What happens to packets from elsewhere.
+    pub source_policy: SourcePolicy,
+    /// Packets from the party are forwarded to these sockets' parties (empty: counted and discarded).
+    pub sinks: SmallVec<[StreamId; 1]>,
+    /// Where RTCP that arrives on this socket goes; differs from `sinks` when only one side uses rtcp-mux.
+    pub rtcp_sinks: SmallVec<[StreamId; 1]>,
+    /// Why packets from the party are discarded although a sink exists (hold, block), if they are.
+    pub discard: Option<Reason>,
+    /// Value for the IPv4 TOS / IPv6 traffic class byte of what leaves this socket; `None` leaves the system default.
+    pub tos: Option<u8>,
+    /// Clock rate in Hz by payload type, for jitter.
+    pub clock_rates: SmallVec<[(u8, u32); 8]>,
+    /// Where the stream's reports in logs belong.
+    pub call: std::sync::Arc<str>,
+}
+
+/// Commands to the relay threads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RelayCommand {
+    /// Starts relaying on an open socket, or replaces its settings. Counters and learned state are kept
+    /// unless `endpoint` changed, which restarts learning.
+    Configure {
+        /// The socket.
+        stream: StreamId,
+        /// Its new settings, complete.
+        config: Box<RelayStream>,
+    },
+    /// Closes the socket.
+    Close {
+        /// The socket.
+        stream: StreamId,
+    },
+}
+
+/// How the kernel treats a packet of an offloaded flow that comes from an unexpected source.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SourceMismatch {
+    /// No check.
+    #[default]
+    Ignore,
+    /// Drop and count.
+    Drop,
+    /// Hand up to userspace, which may learn from it.
+    Punt,
+}
+
+/// One way out of an offloaded flow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowOutput {
+    /// The socket userspace would send from (egress counters belong to it).
+    pub stream: StreamId,
+    /// Source address and port of forwarded packets.
+    pub from: SocketAddr,
+    /// Their destination.
+    pub to: SocketAddr,
+    /// TOS / traffic class; `None` keeps the packet's.
+    pub tos: Option<u8>,
+}
+
+/// Who a flow belongs to: shown by `rtpengine-ctl table`, kept in the pinned maps, and enough to rebuild the call after a restart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlowIdentity {
+    /// SIP Call-ID.
+    pub call_id: String,
+    /// Tag of the party that sends into this flow.
+    pub tag: String,
+    /// Tag of the party that receives from it.
+    pub peer_tag: String,
+    /// Index of the m-line, from 0.
+    pub media: u16,
+    /// Name of the logical interface of the flow's local address.
+    pub interface: String,
+    /// Name of the logical interface of the first output's local address.
+    pub peer_interface: String,
+    /// Call creation, microseconds since the Unix epoch.
+    pub created_unix_us: u64,
+    /// `true` where the sending party is the one that made the first offer.
+    pub offerer: bool,
+}
+
+/// A flow for the XDP program, complete except for the next hop, which the shell resolves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowSpec {
+    /// The socket whose packets the kernel takes over.
+    pub stream: StreamId,
+    /// Its local address and port: the lookup key.
+    pub local: SocketAddr,
+    /// RTCP may arrive on this port too (it is handed up).
+    pub rtcp_mux: bool,
+    /// The settled endpoint of the sending party.
+    pub source: SocketAddr,
+    /// What to do when the source differs.
+    pub mismatch: SourceMismatch,
+    /// Empty: the packets are counted and dropped in the kernel.
+    pub outputs: SmallVec<[FlowOutput; 1]>,
+    /// Payload types that may be forwarded; anything else is handed up. Empty: all.
+    pub payload_types: SmallVec<[u8; 8]>,
+    /// For people and for adoption.
+    pub identity: Box<FlowIdentity>,
+}
+
+/// Commands to the offload manager.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlowCommand {
+    /// Installs the flow or replaces it in place. Kernel counters and SSRC state of an existing flow continue.
+    Install(Box<FlowSpec>),
+    /// Withdraws the flow; its counters are folded into the stream's.
+    Remove {
+        /// The socket.
+        stream: StreamId,
+    },
+}
+
+/// Where a stream's packets are forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Path {
+    /// By the XDP program.
+    Kernel,
+    /// By the relay threads, for this reason.
+    Userspace(Reason),
+}
+
+impl Default for Path {
+    fn default() -> Self {
+        Self::Userspace(Reason::NotEstablished)
+    }
+}
+
+/// What comes out of the core besides replies. The shell carries them out in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// For the relay threads.
+    Relay(RelayCommand),
+    /// For the offload manager.
+    Flow(FlowCommand),
+}
+
+/// What the media plane tells the core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MediaEvent {
+    /// The endpoint of a stream is settled: learned from packets, or confirmed as signalled.
+    /// `Path` decisions wait for this.
+    EndpointSettled {
+        /// The socket.
+        stream: StreamId,
+        /// The party's address.
+        endpoint: SocketAddr,
+    },
+    /// The offload manager's verdict on a stream, sent whenever it changes.
+    FlowPath {
+        /// The socket.
+        stream: StreamId,
+        /// Its path now.
+        path: Path,
+    },
+}
+
+/// Counters of one SSRC as received.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SsrcCounters {
+    /// The SSRC, host order.
+    pub ssrc: u32,
+    /// Last payload type seen.
+    pub payload_type: u8,
+    /// Packets received.
+    pub packets: u64,
+    /// Payload bytes received (UDP payload).
+    pub bytes: u64,
+    /// Packets lost (RFC 3550 appendix A.3).
+    pub lost: i64,
+    /// Duplicates.
+    pub duplicates: u64,
+    /// Out of order.
+    pub reordered: u64,
+    /// Jumps forward of more than one.
+    pub skips: u64,
+    /// Restarts of the sequence.
+    pub resets: u64,
+    /// Interarrival jitter in timestamp units (RFC 3550 6.4.1).
+    pub jitter: f64,
+    /// Highest extended sequence number.
+    pub highest_seq: u32,
+}
+
+/// Counters of one stream, userspace and kernel merged unless said otherwise.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StreamCounters {
+    /// Received from the party.
+    pub packets: u64,
+    /// UDP payload bytes received.
+    pub bytes: u64,
+    /// Receive-side errors (malformed, wrong source, no sink...).
+    pub errors: u64,
+    /// Sent to the party.
+    pub packets_out: u64,
+    /// UDP payload bytes sent.
+    pub bytes_out: u64,
+    /// Send errors.
+    pub errors_out: u64,
+    /// Of `packets`, those the kernel forwarded.
+    pub kernel_packets: u64,
+    /// Of `bytes`, those the kernel forwarded.
+    pub kernel_bytes: u64,
+    /// Last packet from the party, Unix microseconds; 0 when none came.
+    pub last_packet_unix_us: u64,
+    /// By SSRC, newest last, at most 4.
+    pub ssrcs: SmallVec<[SsrcCounters; 1]>,
+    /// By payload type: (payload type, packets, bytes), at most 16.
+    pub payload_types: SmallVec<[(u8, u64, u64); 2]>,
+}

@@ -1,0 +1,11 @@
+//! The rtpengine daemon: shells around [`rtpengine_core`] that own everything able to fail with an errno.
+
+pub mod cli;
+pub mod config;
+pub mod control;
+pub mod engine;
+pub mod logging;
+pub mod netlink;
+pub mod process;
+pub mod relay;
+pub mod xdp;
