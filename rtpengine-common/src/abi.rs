@@ -11,6 +11,11 @@ pub const MAX_SSRCS: usize = 4;
 /// Payload types listed per flow.
 pub const MAX_PAYLOAD_TYPES: usize = 32;
 
+/// `map_flags` of a table's flows map (hash of `MAX_FLOWS` entries): `BPF_F_NO_PREALLOC`.
+pub const FLOWS_MAP_FLAGS: u32 = 1 << 0;
+/// `map_flags` of a table's stats map (array of `MAX_FLOWS` entries): `BPF_F_MMAPABLE`.
+pub const STATS_MAP_FLAGS: u32 = 1 << 10;
+
 /// Destination of an incoming packet: what a flow is found by.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -96,6 +101,12 @@ pub struct FlowValue {
     pub dst_mac: [u8; 6],
     /// Source MAC address.
     pub src_mac: [u8; 6],
+    /// Zero.
+    pub pad: [u8; 4],
+    /// Nanoseconds since [`FlowStats::last_seen_ns`] after which the flow counts as inactive: packets are handed up with
+    /// [`crate::reason::Reason::Inactive`] and no longer move `last_seen_ns`, so that a flow whose owner is gone does
+    /// not forward forever. Userspace sets `last_seen_ns` at installation and to wake the flow. 0: no limit.
+    pub idle_limit_ns: u64,
     /// Bit n set: payload type n may be forwarded ([`FLOW_PT_FILTER`]); 128 bits, host order words.
     pub payload_types: [u64; 2],
     /// RTP rewriting by SSRC.

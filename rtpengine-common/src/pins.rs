@@ -12,3 +12,19 @@ pub const STATS: &str = "stats";
 pub const INFO: &str = "info";
 /// Per table, `rtpengine/<table>/owner`: one [`crate::abi::Owner`].
 pub const OWNER: &str = "owner";
+
+/// Per network namespace, `rtpengine/net<inode>/`: what all tables used in that namespace share. The number is the
+/// inode of `/proc/self/ns/net`; device indices mean nothing outside their namespace.
+pub const NET_PREFIX: &str = "net";
+/// `rtpengine/net<inode>/links/<ifindex>`: the attachment of the program to one device.
+pub const LINKS: &str = "links";
+/// Name of the XDP program in the object.
+pub const PROGRAM: &str = "rtpengine_xdp";
+/// Map of the object, pinned under its name in `rtpengine/net<inode>/`: array of [`crate::abi::MAX_TABLES`] flows maps.
+pub const TABLE_FLOWS: &str = "TABLE_FLOWS";
+/// As [`TABLE_FLOWS`]: array of [`crate::abi::MAX_TABLES`] stats maps.
+pub const TABLE_STATS: &str = "TABLE_STATS";
+/// As [`TABLE_FLOWS`]: hash of device index (`u32`, host order) to the bitmap of tables to consult (`u64`).
+pub const DEVICES: &str = "DEVICES";
+/// As [`TABLE_FLOWS`]: per-CPU array of `u64`, indexed by [`crate::reason::Reason`], [`crate::reason::PACKET_REASONS`] entries.
+pub const REASONS: &str = "REASONS";
