@@ -1,0 +1,338 @@
+//! Every key and flag of the ng protocol and whether this version acts on it: the one place to edit when it learns more.
+
+use super::spelling;
+
+/// What this version does with a key, flag or value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Acted upon.
+    Built,
+    /// Accepted silently: what it asks for is what happens anyway.
+    Harmless,
+    /// Understood but not acted upon: the reply's `warning` names it.
+    NotYet,
+}
+
+/// Declares a closed enum of names with the status of each and a set type.
+macro_rules! names {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident $status:ident [$first:literal $(, $more:literal)*];)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $(#[doc = concat!("`", $first, "`.")] $variant,)*
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Every spelling, the documented one first; case and separators are free besides.
+            #[must_use]
+            pub const fn spellings(self) -> &'static [&'static str] {
+                match self { $(Self::$variant => &[$first $(, $more)*],)* }
+            }
+
+            /// The documented name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $first,)* }
+            }
+
+            /// What this version does with it.
+            #[must_use]
+            pub const fn status(self) -> Status {
+                match self { $(Self::$variant => Status::$status,)* }
+            }
+
+            /// The one called `name` in any spelling.
+            #[must_use]
+            pub fn find(name: &[u8]) -> Option<Self> {
+                Self::ALL
+                    .iter()
+                    .copied()
+                    .find(|known| known.spellings().iter().any(|spelling| spelling::same(spelling.as_bytes(), name)))
+            }
+        }
+    };
+}
+
+names! {
+    /// A member of the list `flags`.
+    Flag {
+        All Built ["all"];
+        Asymmetric Built ["asymmetric"];
+        Debug Built ["debug", "debugging"];
+        Fatal Built ["fatal"];
+        FullRtcpAttribute Built ["full rtcp attribute", "full rtcp attr"];
+        MediaHandover Built ["media handover"];
+        NoPortLatching Built ["no port latching"];
+        NoRtcpAttribute Built ["no rtcp attribute", "no rtcp attr"];
+        OriginalSendrecv Built ["original sendrecv"];
+        PortLatching Built ["port latching"];
+        Reset Built ["reset"];
+        SipSourceAddress Built ["SIP source address"];
+        StrictSource Built ["strict source"];
+        Symmetric Built ["symmetric"];
+        TrustAddress Built ["trust address"];
+        Unidirectional Built ["unidirectional"];
+        Fragment Harmless ["fragment"];
+        NoRedisUpdate Harmless ["no redis update"];
+        RejectIce Harmless ["reject ICE", "ICE reject"];
+        NoJitterBuffer Harmless ["no jitter buffer"];
+        NoPassthrough Harmless ["no passthrough"];
+        NoPlayer Harmless ["no player"];
+        NoTlsId Harmless ["no tls id"];
+        Provisional Harmless ["provisional"];
+        AllowAsymmetricCodecs NotYet ["allow asymmetric codecs", "asymmetric codecs"];
+        AllowNoCodecMedia NotYet ["allow no codec media"];
+        AllowTranscoding NotYet ["allow transcoding"];
+        AlwaysTranscode NotYet ["always transcode"];
+        AudioPlayer NotYet ["audio player", "player"];
+        Bidirectional NotYet ["bidirectional"];
+        BlockDtmf NotYet ["block DTMF"];
+        BlockEgress NotYet ["block egress"];
+        BlockShort NotYet ["block short", "block short packets"];
+        DetectDtmf NotYet ["detect DTMF"];
+        Directional NotYet ["directional"];
+        DiscardRecording NotYet ["discard recording"];
+        EarlyMedia NotYet ["early media"];
+        Egress NotYet ["egress"];
+        ExcludeRecording NotYet ["exclude recording"];
+        ForceTranscoding NotYet ["force transcoding"];
+        GenerateMid NotYet ["generate mid"];
+        GenerateRtcp NotYet ["generate RTCP"];
+        Inactive NotYet ["inactive"];
+        InjectDtmf NotYet ["inject DTMF"];
+        LoopProtect NotYet ["loop protect"];
+        Mix NotYet ["mix"];
+        NatWait NotYet ["NAT wait"];
+        NewBranch NotYet ["new branch"];
+        PadCrypto NotYet ["pad crypto"];
+        Passthrough NotYet ["passthrough"];
+        Pause NotYet ["pause"];
+        PierceNat NotYet ["pierce NAT"];
+        RecordCall NotYet ["record call"];
+        RecordingAnnouncement NotYet ["recording announcement"];
+        Recrypt NotYet ["recrypt"];
+        ReorderCodecs NotYet ["reorder codecs"];
+        ReuseCodecs NotYet ["reuse codecs", "no codec renegotiation"];
+        RtcpMirror NotYet ["RTCP mirror", "mirror RTCP"];
+        SingleCodec NotYet ["single codec"];
+        Siprec NotYet ["SIPREC"];
+        SkipRecordingDb NotYet ["skip recording db"];
+        StaticCodecs NotYet ["static codecs"];
+        StripExtmap NotYet ["strip extmap"];
+        SymmetricCodecs NotYet ["symmetric codecs"];
+        TrickleIce NotYet ["trickle ICE"];
+        WebRtc NotYet ["WebRTC"];
+    }
+}
+
+names! {
+    /// A key of a request's dictionary.
+    Key {
+        Command Built ["command"];
+        Sdp Built ["sdp"];
+        CallId Built ["call-id", "callid"];
+        FromTag Built ["from-tag"];
+        ToTag Built ["to-tag"];
+        ViaBranch Built ["via-branch"];
+        Label Built ["label", "from-label"];
+        ToLabel Built ["to-label"];
+        SetLabel Built ["set-label"];
+        Address Built ["address"];
+        AddressFamily Built ["address family"];
+        All Built ["all"];
+        DeleteDelay Built ["delete delay"];
+        Direction Built ["direction"];
+        DropTraffic Built ["drop-traffic"];
+        EndpointLearning Built ["endpoint-learning"];
+        Flags Built ["flags", "rtpp_flags"];
+        FromInterface Built ["from-interface", "inbound-interface"];
+        Interface Built ["interface"];
+        Limit Built ["limit"];
+        MediaAddress Built ["media address"];
+        Metadata Built ["metadata"];
+        ReceivedFrom Built ["received from"];
+        Replace Built ["replace"];
+        RtcpMux Built ["rtcp-mux"];
+        Supports Built ["supports"];
+        ToInterface Built ["to-interface", "outbound-interface"];
+        Tos Built ["TOS"];
+        TransportProtocol Built ["transport protocol"];
+        XmlrpcCallback Built ["xmlrpc-callback"];
+        AudioPlayer NotYet ["audio player"];
+        Dtls NotYet ["DTLS"];
+        DtlsReverse NotYet ["DTLS-reverse"];
+        GenerateRtcp NotYet ["generate RTCP"];
+        Ice NotYet ["ICE"];
+        IceLite NotYet ["ICE-lite"];
+        RecordCall NotYet ["record call"];
+        Sdes NotYet ["SDES"];
+        Osrtp NotYet ["OSRTP"];
+        T38 NotYet ["T.38", "T38"];
+        Passthrough NotYet ["passthrough"];
+        DtmfSecurity NotYet ["DTMF-security"];
+        DelayBuffer NotYet ["delay-buffer"];
+        Alias NotYet ["alias"];
+        Blob NotYet ["blob"];
+        Blob64 NotYet ["blob64"];
+        Bundle NotYet ["bundle"];
+        Codec NotYet ["codec"];
+        Code NotYet ["code", "digit"];
+        DbId NotYet ["db-id"];
+        DtlsFingerprint NotYet ["DTLS-fingerprint"];
+        DtmfDelay NotYet ["DTMF-delay"];
+        DtmfLogDest NotYet ["DTMF-log-dest"];
+        DtmfSecurityTrigger NotYet ["DTMF-security-trigger"];
+        DtmfSecurityTriggerEnd NotYet ["DTMF-security-trigger-end"];
+        Duration NotYet ["duration"];
+        Extmap NotYet ["extmap"];
+        File NotYet ["file"];
+        Frequency NotYet ["frequency", "frequencies"];
+        FromTags NotYet ["from-tags"];
+        InboundPeer NotYet ["inbound-peer"];
+        MediaEcho NotYet ["media echo"];
+        Moh NotYet ["moh"];
+        OutboundPeer NotYet ["outbound-peer"];
+        OutputDestination NotYet ["output-destination"];
+        Pause NotYet ["pause"];
+        Peer NotYet ["peer"];
+        Ptime NotYet ["ptime"];
+        PtimeReverse NotYet ["ptime-reverse"];
+        RecordingDir NotYet ["recording-dir"];
+        RecordingFile NotYet ["recording-file"];
+        RecordingMetadata NotYet ["recording-metadata"];
+        RecordingPath NotYet ["recording-path"];
+        RecordingPattern NotYet ["recording-pattern"];
+        RepeatDuration NotYet ["repeat-duration"];
+        RepeatTimes NotYet ["repeat-times"];
+        SdpAttr NotYet ["sdp-attr"];
+        SipCode Harmless ["SIP code"];
+        SipMessageType Harmless ["SIP message type"];
+        SourceTag NotYet ["source-tag"];
+        StartPos NotYet ["start-pos"];
+        T38Version NotYet ["T.38 version"];
+        Template NotYet ["template"];
+        Trigger NotYet ["trigger"];
+        TriggerEnd NotYet ["trigger-end", "end trigger"];
+        TriggerEndDigits NotYet ["trigger-end-digits"];
+        TriggerEndTime NotYet ["trigger-end-time"];
+        Volume NotYet ["volume"];
+    }
+}
+
+names! {
+    /// A member of the list `replace`.
+    Replace {
+        ForceIncrementSdpVersion Built ["force-increment-sdp-ver", "force-increment-sdp-version"];
+        Origin Built ["origin"];
+        OriginFull Built ["origin-full"];
+        SdpVersion Built ["SDP version"];
+        SessionConnection Built ["session connection"];
+        SessionName Built ["session name"];
+        Username Built ["username"];
+        ZeroAddress Built ["zero address"];
+    }
+}
+
+names! {
+    /// A member of the list `rtcp-mux`.
+    RtcpMux {
+        Offer Built ["offer"];
+        Require Built ["require"];
+        Demux Built ["demux"];
+        Accept Built ["accept"];
+        Reject Built ["reject"];
+    }
+}
+
+/// A set over one of the enums of this module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NameSet<T> {
+    bits: u128,
+    kind: std::marker::PhantomData<T>,
+}
+
+impl<T> Default for NameSet<T> {
+    fn default() -> Self {
+        Self { bits: 0, kind: std::marker::PhantomData }
+    }
+}
+
+/// Implements the set operations for one enum of fewer than 128 members.
+macro_rules! set {
+    ($($name:ident)*) => {$(
+        const _: () = assert!($name::ALL.len() <= 128, "NameSet holds 128 names");
+
+        impl NameSet<$name> {
+            /// Whether `member` is in the set.
+            #[must_use]
+            pub const fn has(&self, member: $name) -> bool {
+                self.bits & (1 << member as u32) != 0
+            }
+
+            /// Adds `member`.
+            pub const fn insert(&mut self, member: $name) {
+                self.bits |= 1 << member as u32;
+            }
+
+            /// Whether the set is empty.
+            #[must_use]
+            pub const fn is_empty(&self) -> bool {
+                self.bits == 0
+            }
+        }
+
+        impl FromIterator<$name> for NameSet<$name> {
+            fn from_iter<I: IntoIterator<Item = $name>>(members: I) -> Self {
+                let mut set = Self::default();
+                for member in members {
+                    set.insert(member);
+                }
+                set
+            }
+        }
+    )*};
+}
+
+set! { Flag Replace RtcpMux }
+
+/// Prefixes that turn a member of `flags` into a key with a value, as in `SDES-off` or `codec-strip-all`.
+pub const FLAG_PREFIXES: &[(&str, Key)] = &[
+    ("codec-", Key::Codec),
+    ("transcode-", Key::Codec),
+    ("SDES-", Key::Sdes),
+    ("OSRTP-", Key::Osrtp),
+    ("endpoint-learning-", Key::EndpointLearning),
+    ("from-tags-", Key::FromTags),
+    ("T38-", Key::T38),
+    ("T.38-", Key::T38),
+    ("replace-", Key::Replace),
+    ("rtcp-mux-", Key::RtcpMux),
+    ("sdp-attr-", Key::SdpAttr),
+];
+
+/// Values that ask for what happens anyway, by key.
+const HARMLESS_VALUES: &[(Key, &[&str])] = &[
+    (Key::AudioPlayer, &["off", "default"]),
+    (Key::DelayBuffer, &["0"]),
+    (Key::Dtls, &["off", "no", "disable", "passive", "active"]),
+    (Key::DtlsReverse, &["passive", "active"]),
+    (Key::DtmfSecurity, &["off"]),
+    (Key::GenerateRtcp, &["off", "no"]),
+    (Key::Ice, &["remove"]),
+    (Key::IceLite, &["off"]),
+    (Key::Passthrough, &["off", "no"]),
+    (Key::RecordCall, &["off", "no"]),
+    (Key::Sdes, &["off", "no", "disable"]),
+];
+
+/// What becomes of `key` with `value`: some values ask for what happens anyway.
+#[must_use]
+pub fn value_status(key: Key, value: &[u8]) -> Status {
+    let harmless = HARMLESS_VALUES.iter().any(|(known, values)| {
+        *known == key && values.iter().any(|text| spelling::same(text.as_bytes(), value))
+    });
+    if harmless { Status::Harmless } else { key.status() }
+}

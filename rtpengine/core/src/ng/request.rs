@@ -1,0 +1,215 @@
+//! The typed form of an ng request.
+
+use std::net::IpAddr;
+
+use super::command::Command;
+use super::known::{Flag, NameSet, Replace, RtcpMux};
+use crate::io::Learning;
+
+/// `address family`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressFamily {
+    /// `IP4`.
+    Ip4,
+    /// `IP6`.
+    Ip6,
+}
+
+impl AddressFamily {
+    /// Whether `address` belongs to the family.
+    #[must_use]
+    pub const fn matches(self, address: IpAddr) -> bool {
+        match self {
+            Self::Ip4 => address.is_ipv4(),
+            Self::Ip6 => address.is_ipv6(),
+        }
+    }
+}
+
+/// `TOS`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TosRequest {
+    /// Key absent or 256 and above: the value of `--tos`.
+    #[default]
+    Default,
+    /// Negative: leave what the call has.
+    Unchanged,
+    /// This value for all packets of the call.
+    Set(u8),
+}
+
+/// `all`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AllMode {
+    /// `none` or absent.
+    #[default]
+    None,
+    /// `all`, also as a flag.
+    All,
+    /// `offer-answer`.
+    OfferAnswer,
+    /// `except-offer-answer` and its variants.
+    ExceptOfferAnswer,
+    /// `flows`.
+    Flows,
+}
+
+/// `transport protocol`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransportProtocol {
+    /// `RTP/AVP`.
+    RtpAvp,
+    /// `RTP/AVPF`.
+    RtpAvpf,
+    /// `RTP/SAVP`.
+    RtpSavp,
+    /// `RTP/SAVPF`.
+    RtpSavpf,
+    /// `UDP/TLS/RTP/SAVP`.
+    DtlsSavp,
+    /// `UDP/TLS/RTP/SAVPF`.
+    DtlsSavpf,
+    /// `UDPTL`.
+    Udptl,
+    /// `accept`: go along with the protocol of the answer.
+    Accept,
+}
+
+impl TransportProtocol {
+    /// The name in an m-line; `None` for [`TransportProtocol::Accept`].
+    #[must_use]
+    pub const fn sdp_name(&self) -> Option<&'static str> {
+        match self {
+            Self::RtpAvp => Some("RTP/AVP"),
+            Self::RtpAvpf => Some("RTP/AVPF"),
+            Self::RtpSavp => Some("RTP/SAVP"),
+            Self::RtpSavpf => Some("RTP/SAVPF"),
+            Self::DtlsSavp => Some("UDP/TLS/RTP/SAVP"),
+            Self::DtlsSavpf => Some("UDP/TLS/RTP/SAVPF"),
+            Self::Udptl => Some("UDPTL"),
+            Self::Accept => None,
+        }
+    }
+}
+
+/// `drop-traffic`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropTraffic {
+    /// `start`: discard the media of the call.
+    Start,
+    /// `stop`: forward it again.
+    Stop,
+}
+
+/// A request with every key this version acts on. Presence rules of a command (an offer needs `sdp`) are the engine's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// `command`.
+    pub command: Command,
+    /// `call-id`.
+    pub call_id: Option<String>,
+    /// `from-tag`.
+    pub from_tag: Option<String>,
+    /// `to-tag`.
+    pub to_tag: Option<String>,
+    /// `via-branch`.
+    pub via_branch: Option<String>,
+    /// `label` or `from-label`.
+    pub label: Option<String>,
+    /// `to-label`.
+    pub to_label: Option<String>,
+    /// `set-label`.
+    pub set_label: Option<String>,
+    /// `sdp`, any bytes.
+    pub sdp: Option<Vec<u8>>,
+    /// First element of `direction`, or `from-interface`: where the sender of the message is.
+    pub from_interface: Option<String>,
+    /// Second element of `direction`, or `to-interface`: where its receiver is.
+    pub to_interface: Option<String>,
+    /// `interface`.
+    pub interface: Option<String>,
+    /// `address family`.
+    pub address_family: Option<AddressFamily>,
+    /// `media address`.
+    pub media_address: Option<IpAddr>,
+    /// The address of `received from`.
+    pub received_from: Option<IpAddr>,
+    /// `address`, which selects a party.
+    pub address: Option<IpAddr>,
+    /// `flags`.
+    pub flags: NameSet<Flag>,
+    /// `replace`.
+    pub replace: NameSet<Replace>,
+    /// `rtcp-mux`.
+    pub rtcp_mux: NameSet<RtcpMux>,
+    /// `transport protocol`.
+    pub transport_protocol: Option<TransportProtocol>,
+    /// `TOS`.
+    pub tos: TosRequest,
+    /// `delete delay`, seconds.
+    pub delete_delay: Option<u64>,
+    /// `all`.
+    pub all: AllMode,
+    /// `metadata`.
+    pub metadata: Option<String>,
+    /// `endpoint-learning`.
+    pub endpoint_learning: Option<Learning>,
+    /// `drop-traffic`.
+    pub drop_traffic: Option<DropTraffic>,
+    /// `limit` of `list`.
+    pub limit: Option<u32>,
+    /// `xmlrpc-callback`.
+    pub xmlrpc_callback: Option<IpAddr>,
+    /// `supports` contains `load limit`.
+    pub supports_load_limit: bool,
+    /// Keys and flags that are understood but not acted upon, as sent; each becomes part of the reply's `warning`.
+    pub not_built: Vec<String>,
+    /// Keys, flags and values nobody knows, as sent: logged once per name and ignored.
+    pub unknown: Vec<String>,
+}
+
+impl Request {
+    /// A request without any key but its command.
+    #[must_use]
+    pub fn new(command: Command) -> Self {
+        Self {
+            command,
+            call_id: None,
+            from_tag: None,
+            to_tag: None,
+            via_branch: None,
+            label: None,
+            to_label: None,
+            set_label: None,
+            sdp: None,
+            from_interface: None,
+            to_interface: None,
+            interface: None,
+            address_family: None,
+            media_address: None,
+            received_from: None,
+            address: None,
+            flags: NameSet::default(),
+            replace: NameSet::default(),
+            rtcp_mux: NameSet::default(),
+            transport_protocol: None,
+            tos: TosRequest::Default,
+            delete_delay: None,
+            all: AllMode::None,
+            metadata: None,
+            endpoint_learning: None,
+            drop_traffic: None,
+            limit: None,
+            xmlrpc_callback: None,
+            supports_load_limit: false,
+            not_built: Vec::new(),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// Whether `flag` was given.
+    #[must_use]
+    pub const fn has(&self, flag: Flag) -> bool {
+        self.flags.has(flag)
+    }
+}
