@@ -1,0 +1,107 @@
+//! What [`super::rewrite`] is asked to change. The default of every type here changes nothing.
+
+use std::net::IpAddr;
+
+use super::media::Direction;
+
+/// All changes to one body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RewritePlan<'p> {
+    /// Changes above the first `m=` line.
+    pub session: SessionPlan<'p>,
+    /// Changes per media section, by index. Sections beyond the list stay as they are, except that
+    /// they keep their address when the session's `c=` line changes.
+    pub medias: Vec<MediaPlan<'p>>,
+}
+
+/// Changes at session level.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionPlan<'p> {
+    /// `o=`
+    pub origin: OriginPlan<'p>,
+    /// `s=` (`session name`)
+    pub name: Option<&'p str>,
+    /// The session-level `c=` line, if there is one (`session connection`). Without this it still
+    /// changes when media sections that rely on it get another address.
+    pub connection: Option<IpAddr>,
+    /// Attributes to remove.
+    pub strip: Strip,
+}
+
+/// Changes to the `o=` line; it is never added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OriginPlan<'p> {
+    /// `username`
+    pub username: Option<&'p str>,
+    /// The session id.
+    pub session_id: Option<&'p str>,
+    /// `SDP version` and `force-increment-sdp-ver`.
+    pub version: Option<u64>,
+    /// `origin`
+    pub address: Option<IpAddr>,
+}
+
+/// Attribute families to remove at one level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Strip {
+    /// All ICE attributes.
+    pub ice: bool,
+    /// `a=crypto`
+    pub sdes: bool,
+    /// `a=fingerprint`, `a=setup` and their companions.
+    pub dtls: bool,
+    /// `a=group:BUNDLE` and `a=bundle-only`: with a port per media section they are false.
+    pub bundle: bool,
+    /// `a=rtcp-fb` (feedback profile left).
+    pub feedback: bool,
+}
+
+/// What becomes of `a=rtcp`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RtcpPlan {
+    /// Stays as it is, present or not.
+    #[default]
+    Keep,
+    /// Is removed (`no rtcp attribute`).
+    Omit,
+    /// `a=rtcp:PORT`
+    Port(u16),
+    /// `a=rtcp:PORT IN IP4 ADDRESS` (`full rtcp attribute`).
+    Full(IpAddr, u16),
+}
+
+/// What becomes of `a=rtcp-mux` and `a=rtcp-mux-only`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RtcpMuxPlan {
+    /// Stay as they are.
+    #[default]
+    Keep,
+    /// `a=rtcp-mux` is there.
+    Add,
+    /// Neither is there.
+    Remove,
+}
+
+/// Changes to one media section.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaPlan<'p> {
+    /// Address in `c=`. Written where the section's address stands now, or as a `c=` line of its own
+    /// when the session's line cannot serve all sections that rely on it.
+    pub address: Option<IpAddr>,
+    /// Port in `m=`; 0 rejects the stream. A port count (`/2`) is dropped with the old port.
+    pub port: Option<u16>,
+    /// Transport protocol in `m=`.
+    pub protocol: Option<&'p str>,
+    /// `a=rtcp`
+    pub rtcp: RtcpPlan,
+    /// `a=rtcp-mux`
+    pub rtcp_mux: RtcpMuxPlan,
+    /// The direction attribute to write; `None` leaves what is there (`original sendrecv`).
+    pub direction: Option<Direction>,
+    /// Adds `a=rtpmap` for static payload types that have none (RTP only).
+    pub complete_rtpmaps: bool,
+    /// Adds `a=mid` with this value where there is none (`generate mid`).
+    pub mid: Option<&'p str>,
+    /// Attributes to remove.
+    pub strip: Strip,
+}
