@@ -1,0 +1,158 @@
+//! Every option of the daemon, declared once: the command line, the configuration file, `--help` and
+//! `docs/options.md` are all made from this table and from [`super::unavailable`].
+
+use crate::logging::Subsystem;
+
+/// How many values an option takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Present or not on the command line; `true` or `false` in the file.
+    Flag,
+    /// One value; the last one on the command line counts.
+    Value,
+    /// Repeatable on the command line; one line with semicolons in the file.
+    List,
+}
+
+/// One option.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionSpec {
+    /// Long name without dashes, also the key in the file.
+    pub name: &'static str,
+    /// One-letter form, command line only.
+    pub short: Option<char>,
+    /// Other spellings of the long name.
+    pub aliases: &'static [&'static str],
+    /// How many values it takes.
+    pub kind: Kind,
+    /// Placeholder of the value in `--help`, empty for flags.
+    pub value: &'static str,
+    /// What applies when neither the command line nor the file gives the option.
+    pub default: Option<&'static str>,
+    /// One sentence for `--help` and `docs/options.md`.
+    pub help: &'static str,
+}
+
+const fn flag(name: &'static str, short: Option<char>, help: &'static str) -> OptionSpec {
+    OptionSpec { name, short, aliases: &[], kind: Kind::Flag, value: "", default: None, help }
+}
+
+const fn value(
+    name: &'static str,
+    short: Option<char>,
+    value: &'static str,
+    default: Option<&'static str>,
+    help: &'static str,
+) -> OptionSpec {
+    OptionSpec { name, short, aliases: &[], kind: Kind::Value, value, default, help }
+}
+
+const fn list(
+    name: &'static str,
+    short: Option<char>,
+    value: &'static str,
+    help: &'static str,
+) -> OptionSpec {
+    OptionSpec { name, short, aliases: &[], kind: Kind::List, value, default: None, help }
+}
+
+/// Options that are given on the command line only: they say where the rest comes from, or print and exit.
+pub const COMMAND_LINE_ONLY: &[OptionSpec] = &[
+    flag("help", Some('h'), "Print the usage information and exit"),
+    flag("version", Some('v'), "Print the version number and exit"),
+    value(
+        "config-file",
+        None,
+        "FILE",
+        Some(super::file::DEFAULT_FILE),
+        "Configuration file; `none` reads no file at all",
+    ),
+    value("config-section", None, "STRING", Some("rtpengine"), "Section of the configuration file"),
+];
+
+/// Options that work, in the order of the manual page. The manual prints a few short forms twice; the
+/// first option named keeps the letter and the other one takes its capital: `-t` table, `-T` tos,
+/// `-n` listen-ng, `-N` listen-tcp-ng, `-w` redis-write, `-G` graphite-interval.
+const AVAILABLE: &[OptionSpec] = &[
+    value("table", Some('t'), "INT", Some("0"), "Kernel table for forwarding; negative: userspace only"),
+    flag("no-fallback", Some('F'), "Fail to start when the kernel table cannot be used"),
+    flag(
+        "save-interface-ports",
+        Some('S'),
+        "Open ports on the first usable address of a family only (breaks ICE)",
+    ),
+    list("interface", Some('i'), "[NAME/]IP[!IP]", "Local network interface for media"),
+    list("listen-ng", Some('n'), "[IP46:]PORT", "ng control protocol over UDP"),
+    list("listen-tcp-ng", Some('N'), "[IP46:]PORT", "ng control protocol over TCP"),
+    list("listen-cli", Some('c'), "[IP46:]PORT", "Command line interface over TCP, used by rtpengine-ctl"),
+    value("tos", Some('T'), "INT", None, "TOS / traffic class byte of outgoing media; unset: left alone"),
+    value("control-tos", None, "INT", None, "TOS / traffic class byte of ng replies; unset: left alone"),
+    value("control-pmtu", None, "want|dont", None, "Path MTU discovery on IPv4 UDP control sockets"),
+    value("timeout", Some('o'), "SECS", Some("60"), "A stream without packets is dead after this time"),
+    value("silent-timeout", Some('s'), "SECS", Some("3600"), "The same for muted or inactive streams"),
+    value("final-timeout", Some('a'), "SECS", Some("0"), "Longest life of a call; 0: no limit"),
+    value("offer-timeout", None, "SECS", Some("3600"), "Longest life of a call without an answer"),
+    value("pidfile", Some('p'), "FILE", None, "Where to write the process id"),
+    flag("foreground", Some('f'), "Do not daemonize"),
+    value("port-min", Some('m'), "INT", Some("30000"), "First media port"),
+    value("port-max", Some('M'), "INT", Some("40000"), "Last media port"),
+    value(
+        "log-level",
+        Some('L'),
+        "INT",
+        Some("6"),
+        "Highest syslog severity logged, 0 to 7; 8 adds one message per packet",
+    ),
+    OptionSpec {
+        name: "log-facility",
+        short: None,
+        aliases: &["log-facilty"],
+        kind: Kind::Value,
+        value: "daemon|local0|...|local7|...",
+        default: Some("daemon"),
+        help: "Syslog facility",
+    },
+    value("log-format", None, "default|parsable", Some("default"), "Style of the call-id prefix"),
+    flag("log-stderr", Some('E'), "Log to stderr instead of syslog; needs --foreground"),
+    flag("split-logs", None, "One log message per line of a multi-line message"),
+    value(
+        "max-log-line-length",
+        None,
+        "INT",
+        Some("0"),
+        "Split longer lines, in characters; negative: never; 0: 500 for syslog, never for stderr",
+    ),
+    flag("no-log-timestamps", None, "No timestamps on stderr; only with --log-stderr"),
+    value("log-name", None, "STRING", Some("rtpengine"), "Program name in syslog"),
+    value("log-mark-prefix", None, "STRING", Some(""), "Written before private data in log lines"),
+    value("log-mark-suffix", None, "STRING", Some(""), "Written after private data in log lines"),
+    value("num-threads", None, "INT", None, "Worker threads; unset: one per CPU core, at least four"),
+    value("thread-stack", None, "INT", Some("2048"), "Stack of each thread in kB; -1: the system's default"),
+    flag("sip-source", None, "Send media to the source of the SIP message instead of the SDP's address"),
+    value("delete-delay", Some('d'), "INT", Some("30"), "Keep a deleted call this many seconds; 0: none"),
+    value("max-sessions", None, "INT", Some("-1"), "Most calls at one time; -1: no limit"),
+    value(
+        "endpoint-learning",
+        None,
+        "delayed|immediate|off|heuristic",
+        Some("delayed"),
+        "How the address of a party is learned from its packets",
+    ),
+    flag("reject-invalid-sdp", None, "Refuse SDP bodies that end in a blank line"),
+    value("software-id", None, "STRING", None, "Name shown to other systems; unset: rtpengine-VERSION"),
+    flag("poller-per-thread", None, "Accepted; one thread per socket is how this daemon always works"),
+];
+
+/// Every option that works and may stand in the file, `log-level-SUBSYSTEM` included.
+pub fn available() -> impl Iterator<Item = OptionSpec> {
+    AVAILABLE.iter().copied().chain(Subsystem::ALL.into_iter().map(|subsystem| {
+        let default = if subsystem.is_silent_by_default() { Some("-1") } else { None };
+        value(subsystem.option(), None, "INT", default, subsystem.description())
+    }))
+}
+
+/// The option of this long name or alias among those that work.
+#[must_use]
+pub fn find(name: &str) -> Option<OptionSpec> {
+    available().find(|spec| spec.name == name || spec.aliases.contains(&name))
+}

@@ -1,0 +1,121 @@
+//! The subsystems log levels can be set for. An event names its subsystem by its `target`.
+
+/// A logging subsystem of the manual page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub enum Subsystem {
+    /// Everything that has no subsystem of its own.
+    Core,
+    /// Messages of the SpanDSP library.
+    Spandsp,
+    /// Messages of the FFmpeg libraries.
+    Ffmpeg,
+    /// Media and RTP transcoding.
+    Transcoding,
+    /// Codec negotiation.
+    Codec,
+    /// RTCP handling.
+    Rtcp,
+    /// ICE negotiation.
+    Ice,
+    /// Negotiation of SRTP, SDES and DTLS.
+    Crypto,
+    /// SRTP encryption and decryption.
+    Srtp,
+    /// Noisy internals and messages of libraries; silent unless configured.
+    Internals,
+    /// HTTP and WebSocket.
+    Http,
+    /// Control protocols, SDP exchanges, CLI.
+    Control,
+    /// DTX timer and buffer.
+    Dtx,
+}
+
+impl Subsystem {
+    /// All of them, in the order of the CLI's list.
+    pub const ALL: [Self; 13] = [
+        Self::Core,
+        Self::Spandsp,
+        Self::Ffmpeg,
+        Self::Transcoding,
+        Self::Codec,
+        Self::Rtcp,
+        Self::Ice,
+        Self::Crypto,
+        Self::Srtp,
+        Self::Internals,
+        Self::Http,
+        Self::Control,
+        Self::Dtx,
+    ];
+
+    /// The subsystem of an event with this target. Our modules without a target of their own are `core`;
+    /// what is not ours is `internals`.
+    #[must_use]
+    pub fn of_target(target: &str) -> Self {
+        match Self::from_name(target) {
+            Some(subsystem) => subsystem,
+            None if target.starts_with("rtpengine") => Self::Core,
+            None => Self::Internals,
+        }
+    }
+
+    /// The subsystem of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|subsystem| subsystem.name() == name)
+    }
+
+    /// Its name in targets, in log lines and in the CLI.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.option().strip_prefix("log-level-").unwrap_or_default()
+    }
+
+    /// The option that sets its level.
+    #[must_use]
+    pub const fn option(self) -> &'static str {
+        match self {
+            Self::Core => "log-level-core",
+            Self::Spandsp => "log-level-spandsp",
+            Self::Ffmpeg => "log-level-ffmpeg",
+            Self::Transcoding => "log-level-transcoding",
+            Self::Codec => "log-level-codec",
+            Self::Rtcp => "log-level-rtcp",
+            Self::Ice => "log-level-ice",
+            Self::Crypto => "log-level-crypto",
+            Self::Srtp => "log-level-srtp",
+            Self::Internals => "log-level-internals",
+            Self::Http => "log-level-http",
+            Self::Control => "log-level-control",
+            Self::Dtx => "log-level-dtx",
+        }
+    }
+
+    /// What it covers, for `--help` and the CLI.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Core => "Log level: everything without a subsystem of its own",
+            Self::Spandsp => "Log level: messages of SpanDSP",
+            Self::Ffmpeg => "Log level: messages of FFmpeg",
+            Self::Transcoding => "Log level: media and RTP transcoding",
+            Self::Codec => "Log level: codec negotiation",
+            Self::Rtcp => "Log level: RTCP",
+            Self::Ice => "Log level: ICE negotiation",
+            Self::Crypto => "Log level: negotiation of SRTP, SDES and DTLS",
+            Self::Srtp => "Log level: SRTP encryption and decryption",
+            Self::Internals => "Log level: noisy internals and libraries",
+            Self::Http => "Log level: HTTP and WebSocket",
+            Self::Control => "Log level: control protocols, SDP exchanges, CLI",
+            Self::Dtx => "Log level: DTX timer and buffer",
+        }
+    }
+
+    /// Whether it logs nothing unless configured, whatever `--log-level` says.
+    #[must_use]
+    pub const fn is_silent_by_default(self) -> bool {
+        matches!(self, Self::Internals)
+    }
+}
