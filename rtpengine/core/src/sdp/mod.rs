@@ -12,6 +12,8 @@ mod media;
 mod parse;
 mod plan;
 mod rewrite;
+mod rewrite_connection;
+mod rewrite_media;
 mod session;
 #[cfg(test)]
 mod tests;

@@ -102,7 +102,7 @@ fn split_lines(body: &[u8], options: ParseOptions) -> Result<Vec<Line<'_>>, SdpE
 
 fn session_line<'a>(session: &mut Session<'a>, line: &Line<'a>, number: usize) -> Result<(), SdpError> {
     match line.letter {
-        b'o' => session.origin = Some(origin(line, number)?),
+        b'o' if session.origin.is_none() => session.origin = Some(origin(line, number)?),
         b's' => session.name = line.text(),
         b'c' if session.connection.is_none() => session.connection = Some(connection(line, number)?),
         b'a' => match line.attribute {
