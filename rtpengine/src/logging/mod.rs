@@ -1,8 +1,32 @@
 //! Logging: `tracing` events to syslog or stderr, in the formats of the manual page.
+//!
+//! Conventions for whoever logs:
+//! - `target:` is the name of a [`Subsystem`].
+//! - The fields `call` and `port`, of the event or of a span around it, become the prefix `[CALLID port 12345]`.
+//! - A field whose name starts with `private.` holds private data: the mark prefix and suffix are put around
+//!   its value and the `private.` is dropped. Inside a message, [`Marked`] does the same. Call-ids are marked.
+//! - Other fields follow the message as `name=value`.
+//! - Control characters are escaped everywhere but for line breaks of the message itself.
 
+mod clock;
+mod escape;
+mod layer;
+mod levels;
+mod line;
+mod mark;
+mod sink;
 mod subsystem;
 
+pub use levels::LogLevels;
+pub use mark::Marked;
 pub use subsystem::Subsystem;
+
+use tracing_subscriber::layer::SubscriberExt;
+
+use layer::LogLayer;
+use line::Style;
+use mark::Marks;
+use sink::{Sink, Syslog};
 
 /// Level that switches a subsystem off.
 pub const LOWEST_LEVEL: i8 = -1;
@@ -10,6 +34,9 @@ pub const LOWEST_LEVEL: i8 = -1;
 pub const DEFAULT_LEVEL: i8 = 6;
 /// One more than LOG_DEBUG: one message per packet.
 pub const HIGHEST_LEVEL: i8 = 8;
+
+/// Characters of a line in syslog unless `--max-log-line-length` says otherwise.
+const SYSLOG_LINE_LENGTH: usize = 500;
 
 /// `--log-format`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,4 +123,41 @@ pub struct Settings {
     pub mark_prefix: String,
     /// `--log-mark-suffix`.
     pub mark_suffix: String,
+}
+
+/// Why logging cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// A second call of [`init`].
+    #[error("logging was started twice in one process")]
+    Twice,
+}
+
+/// Starts logging for the whole process and returns the handle that changes levels at run time.
+///
+/// # Errors
+/// When it was started before.
+pub fn init(settings: &Settings) -> Result<LogLevels, LoggingError> {
+    let syslog = Syslog::new(sink::SYSLOG_SOCKET, settings.facility, &settings.name);
+    let sink = if settings.stderr {
+        Sink::Stderr { timestamps: settings.timestamps }
+    } else if settings.foreground && !syslog.is_reachable() {
+        eprintln!("{}: no syslog at {}: logging to stderr", settings.name, sink::SYSLOG_SOCKET);
+        Sink::Stderr { timestamps: settings.timestamps }
+    } else {
+        Sink::Syslog(syslog)
+    };
+    let limit = match settings.line_length {
+        LineLength::Automatic => matches!(sink, Sink::Syslog(_)).then_some(SYSLOG_LINE_LENGTH),
+        LineLength::Unlimited => None,
+        LineLength::Characters(characters) => Some(characters),
+    };
+    let marks = Marks { prefix: settings.mark_prefix.clone(), suffix: settings.mark_suffix.clone() };
+    let style = Style { format: settings.format, split: settings.split, limit, marks: marks.clone() };
+    let levels = LogLevels::new(settings.level, &settings.levels);
+    let layer = LogLayer::new(levels.clone(), style, sink);
+    mark::set(marks);
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
+        .map_err(|_| LoggingError::Twice)?;
+    Ok(levels)
 }
