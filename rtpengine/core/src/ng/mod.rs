@@ -1,13 +1,22 @@
 //! The ng control protocol, sans-IO: framing, bencode and JSON, typed requests and replies, statistics.
 
+pub mod bencode;
+pub mod cache;
 pub mod command;
+pub mod flags;
+pub mod guard;
+pub mod json;
 pub mod known;
+pub mod message;
+pub mod parse;
 pub mod reply;
 pub mod request;
 pub mod spelling;
+pub mod statistics;
 pub mod value;
 
 pub use command::Command;
+pub use guard::Encoding;
 pub use known::{Flag, Key, NameSet, Replace, RtcpMux};
 pub use reply::{Outcome, Reply};
 pub use request::{AddressFamily, AllMode, DropTraffic, Request, TosRequest, TransportProtocol};

@@ -164,7 +164,9 @@ pub struct Request {
     pub supports_load_limit: bool,
     /// Keys and flags that are understood but not acted upon, as sent; each becomes part of the reply's `warning`.
     pub not_built: Vec<String>,
-    /// Keys, flags and values nobody knows, as sent: logged once per name and ignored.
+    /// Sentences about values that make no sense and were ignored; part of the reply's `warning`.
+    pub invalid: Vec<String>,
+    /// Keys and flags nobody knows, as sent: logged once per name and ignored.
     pub unknown: Vec<String>,
 }
 
@@ -203,6 +205,7 @@ impl Request {
             xmlrpc_callback: None,
             supports_load_limit: false,
             not_built: Vec::new(),
+            invalid: Vec::new(),
             unknown: Vec::new(),
         }
     }

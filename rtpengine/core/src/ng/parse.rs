@@ -1,0 +1,400 @@
+//! From a dictionary to a [`Request`].
+
+use std::net::IpAddr;
+
+use super::command::Command;
+use super::flags::{self, Item};
+use super::known::{FLAG_PREFIXES, Flag, Key, Replace, RtcpMux, Status, value_status};
+use super::request::{AddressFamily, AllMode, DropTraffic, Request, TosRequest, TransportProtocol};
+use super::spelling;
+use super::value::{Dict, Value};
+use crate::io::Learning;
+
+/// Why a dictionary is not a request. The texts of the first two are the original's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// No command.
+    #[error("Dictionary contains no key \"command\"")]
+    NoCommand,
+    /// A command nobody knows.
+    #[error("Unrecognized command")]
+    UnknownCommand,
+    /// A key that identifies something is not text.
+    #[error("Key \"{0}\" must be a string in UTF-8")]
+    NotText(&'static str),
+}
+
+/// Names kept per request in `unknown`, `not_built` and `invalid`, so that a hostile list does not fill the log.
+const MAX_NAMES: usize = 32;
+/// Characters kept of each such name.
+const MAX_NAME: usize = 64;
+
+impl Request {
+    /// Reads a request. Keys and flags come in any spelling ([`super::spelling`]); flags as a list or as a string.
+    ///
+    /// # Errors
+    /// [`RequestError`]. Optional values that make no sense are ignored and named in [`Request::invalid`].
+    pub fn parse(dict: &Dict) -> Result<Self, RequestError> {
+        let command =
+            dict.get("command").or_else(|| lookup(dict, Key::Command)).ok_or(RequestError::NoCommand)?;
+        let command = command.as_bytes().and_then(Command::from_wire).ok_or(RequestError::UnknownCommand)?;
+        let mut request = Self::new(command);
+        for (name, value) in dict.iter() {
+            match Key::find(name) {
+                Some(key) => request.apply(key, value)?,
+                None => note(&mut request.unknown, name),
+            }
+        }
+        Ok(request)
+    }
+
+    /// What the reply has to warn of: everything the request asked for that will not happen.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.invalid.clone();
+        if !self.not_built.is_empty() {
+            warnings
+                .push(format!("Not supported by this version and ignored: {}", self.not_built.join(", ")));
+        }
+        warnings
+    }
+
+    fn apply(&mut self, key: Key, value: &Value) -> Result<(), RequestError> {
+        match key {
+            Key::Command => {}
+            Key::Sdp => {
+                let bytes = value.as_bytes().ok_or(RequestError::NotText(key.name()))?;
+                self.sdp = (!bytes.is_empty()).then(|| bytes.to_vec());
+            }
+            Key::CallId => self.call_id = identifier(key, value)?,
+            Key::FromTag => self.from_tag = identifier(key, value)?,
+            Key::ToTag => self.to_tag = identifier(key, value)?,
+            Key::ViaBranch => self.via_branch = identifier(key, value)?,
+            Key::Label => self.label = identifier(key, value)?,
+            Key::ToLabel => self.to_label = identifier(key, value)?,
+            Key::SetLabel => self.set_label = identifier(key, value)?,
+            Key::Interface => self.interface = identifier(key, value)?,
+            Key::FromInterface => self.from_interface = identifier(key, value)?,
+            Key::ToInterface => self.to_interface = identifier(key, value)?,
+            Key::Metadata => self.metadata = identifier(key, value)?,
+            Key::Direction => self.direction(value),
+            Key::ReceivedFrom => self.received(value),
+            Key::Address => self.address = self.ip(key, value),
+            Key::MediaAddress => self.media_address = self.ip(key, value),
+            Key::XmlrpcCallback => self.xmlrpc_callback = self.ip(key, value),
+            Key::AddressFamily => {
+                self.address_family =
+                    self.choose(key, value, &[("IP4", AddressFamily::Ip4), ("IP6", AddressFamily::Ip6)]);
+            }
+            Key::All => {
+                if let Some(mode) = self.choose(key, value, ALL_MODES) {
+                    self.all = mode;
+                }
+            }
+            Key::DropTraffic => {
+                self.drop_traffic =
+                    self.choose(key, value, &[("start", DropTraffic::Start), ("stop", DropTraffic::Stop)]);
+            }
+            Key::EndpointLearning => self.endpoint_learning = self.choose(key, value, LEARNING),
+            Key::TransportProtocol => self.transport_protocol = self.choose(key, value, TRANSPORTS),
+            Key::DeleteDelay => {
+                self.delete_delay = self.number(key, value).and_then(|number| number.try_into().ok())
+            }
+            Key::Limit => self.limit = self.number(key, value).and_then(|limit| u32::try_from(limit).ok()),
+            Key::Tos => {
+                if let Some(number) = self.number(key, value) {
+                    self.tos = match u8::try_from(number) {
+                        Ok(tos) => TosRequest::Set(tos),
+                        Err(_) if number < 0 => TosRequest::Unchanged,
+                        Err(_) => TosRequest::Default,
+                    };
+                }
+            }
+            Key::Flags => flags::items(value, &mut |item| self.flag(item)),
+            Key::Replace => flags::items(value, &mut |item| self.replace_member(item)),
+            Key::RtcpMux => flags::items(value, &mut |item| self.rtcp_mux_member(item)),
+            Key::Supports => flags::items(value, &mut |item| match item {
+                Item::Name(name) if spelling::same(name, b"load limit") => self.supports_load_limit = true,
+                Item::Name(name) | Item::Pair(name, _) => note(&mut self.unknown, name),
+            }),
+            Key::AudioPlayer
+            | Key::Dtls
+            | Key::DtlsReverse
+            | Key::GenerateRtcp
+            | Key::Ice
+            | Key::IceLite
+            | Key::RecordCall
+            | Key::Sdes
+            | Key::Osrtp
+            | Key::T38
+            | Key::Passthrough
+            | Key::DtmfSecurity
+            | Key::DelayBuffer
+            | Key::Alias
+            | Key::Blob
+            | Key::Blob64
+            | Key::Bundle
+            | Key::Codec
+            | Key::Code
+            | Key::DbId
+            | Key::DtlsFingerprint
+            | Key::DtmfDelay
+            | Key::DtmfLogDest
+            | Key::DtmfSecurityTrigger
+            | Key::DtmfSecurityTriggerEnd
+            | Key::Duration
+            | Key::Extmap
+            | Key::File
+            | Key::Frequency
+            | Key::FromTags
+            | Key::InboundPeer
+            | Key::MediaEcho
+            | Key::Moh
+            | Key::OutboundPeer
+            | Key::OutputDestination
+            | Key::Pause
+            | Key::Peer
+            | Key::Ptime
+            | Key::PtimeReverse
+            | Key::RecordingDir
+            | Key::RecordingFile
+            | Key::RecordingMetadata
+            | Key::RecordingPath
+            | Key::RecordingPattern
+            | Key::RepeatDuration
+            | Key::RepeatTimes
+            | Key::SdpAttr
+            | Key::SipCode
+            | Key::SipMessageType
+            | Key::SourceTag
+            | Key::StartPos
+            | Key::T38Version
+            | Key::Template
+            | Key::Trigger
+            | Key::TriggerEnd
+            | Key::TriggerEndDigits
+            | Key::TriggerEndTime
+            | Key::Volume => self.not_acted_upon(key, value),
+        }
+        Ok(())
+    }
+
+    /// Notes a key without effect, unless its values ask for none or it is an empty list.
+    fn not_acted_upon(&mut self, key: Key, value: &Value) {
+        let named = match value {
+            Value::Int(number) => value_status(key, number.to_string().as_bytes()) == Status::NotYet,
+            Value::Str(bytes) => value_status(key, bytes) == Status::NotYet,
+            Value::List(items) => items
+                .iter()
+                .any(|item| value_status(key, item.as_bytes().unwrap_or_default()) == Status::NotYet),
+            Value::Dict(entries) => !entries.is_empty() && key.status() == Status::NotYet,
+        };
+        if named {
+            note(&mut self.not_built, key.name().as_bytes());
+        }
+    }
+
+    fn flag(&mut self, item: Item<'_>) {
+        let name = match item {
+            Item::Name(name) => name,
+            Item::Pair(name, value) => return self.pair(name, &value),
+        };
+        if let Some(flag) = Flag::find(name) {
+            match flag.status() {
+                Status::NotYet => note(&mut self.not_built, name),
+                Status::Built | Status::Harmless => {}
+            }
+            if flag == Flag::All && self.all == AllMode::None {
+                self.all = AllMode::All;
+            }
+            self.flags.insert(flag);
+            return;
+        }
+        for (prefix, key) in FLAG_PREFIXES {
+            let Some(rest) = spelling::strip_prefix(name, prefix) else { continue };
+            match value_status(*key, rest) {
+                // Keys behind prefixes never fail: those that can are not in the list.
+                Status::Built => _ = self.apply(*key, &Value::Str(rest.to_vec())),
+                Status::Harmless => {}
+                Status::NotYet => note(&mut self.not_built, name),
+            }
+            return;
+        }
+        note(&mut self.unknown, name);
+    }
+
+    /// `key=value` among flags.
+    fn pair(&mut self, name: &[u8], value: &Value) {
+        match Key::find(name) {
+            // `codec-set-opus/48000/2////mode=30`: the prefix counts, the rest is a value with an equals sign.
+            None if FLAG_PREFIXES
+                .iter()
+                .any(|(prefix, _)| spelling::strip_prefix(name, prefix).is_some()) =>
+            {
+                note(&mut self.not_built, name);
+            }
+            Some(Key::Flags | Key::Command) | None => note(&mut self.unknown, name),
+            Some(key) => {
+                if let Err(error) = self.apply(key, value) {
+                    note(&mut self.invalid, error.to_string().as_bytes());
+                }
+            }
+        }
+    }
+
+    fn replace_member(&mut self, item: Item<'_>) {
+        match item {
+            Item::Name(name) => match Replace::find(name) {
+                Some(member) => self.replace.insert(member),
+                None => note(&mut self.unknown, &[b"replace-", name].concat()),
+            },
+            Item::Pair(name, _) => note(&mut self.unknown, name),
+        }
+    }
+
+    fn rtcp_mux_member(&mut self, item: Item<'_>) {
+        match item {
+            Item::Name(name) => match RtcpMux::find(name) {
+                Some(member) => self.rtcp_mux.insert(member),
+                None => note(&mut self.unknown, &[b"rtcp-mux-", name].concat()),
+            },
+            Item::Pair(name, _) => note(&mut self.unknown, name),
+        }
+    }
+
+    fn direction(&mut self, value: &Value) {
+        let mut names = Vec::new();
+        flags::items(value, &mut |item| {
+            if let Item::Name(name) = item {
+                names.push(String::from_utf8_lossy(name).into_owned());
+            }
+        });
+        let mut names = names.into_iter();
+        match (names.next(), names.next(), names.next()) {
+            (Some(from), Some(to), None) => {
+                self.from_interface = Some(from);
+                self.to_interface = Some(to);
+            }
+            _ => self.complain(Key::Direction, value, "two interface names"),
+        }
+    }
+
+    /// `["IP4", "192.0.2.1"]`; the family is implied by the address.
+    fn received(&mut self, value: &Value) {
+        let mut found = None;
+        flags::items(value, &mut |item| {
+            if let Item::Name(name) = item {
+                found = address(name).or(found);
+            }
+        });
+        match found {
+            Some(address) => self.received_from = Some(address),
+            None => self.complain(Key::ReceivedFrom, value, "a family and an IP address"),
+        }
+    }
+
+    fn ip(&mut self, key: Key, value: &Value) -> Option<IpAddr> {
+        let found = value.as_bytes().and_then(address);
+        if found.is_none() {
+            self.complain(key, value, "an IP address");
+        }
+        found
+    }
+
+    fn number(&mut self, key: Key, value: &Value) -> Option<i64> {
+        let found = value.as_int();
+        if found.is_none() {
+            self.complain(key, value, "an integer");
+        }
+        found
+    }
+
+    fn choose<T: Clone>(&mut self, key: Key, value: &Value, choices: &[(&str, T)]) -> Option<T> {
+        let text = value.as_bytes().unwrap_or_default();
+        let found = choices.iter().find(|(name, _)| spelling::same(name.as_bytes(), text));
+        if found.is_none() {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            self.complain(key, value, &format!("one of {}", names.join(", ")));
+        }
+        found.map(|(_, choice)| choice.clone())
+    }
+
+    fn complain(&mut self, key: Key, value: &Value, wanted: &str) {
+        if self.invalid.len() < MAX_NAMES {
+            let given = value
+                .as_bytes()
+                .map_or_else(|| "this kind of value".to_owned(), |text| format!("\"{}\"", clip(text)));
+            self.invalid.push(format!("Key \"{}\" ignored: {given} is not {wanted}", key.name()));
+        }
+    }
+}
+
+/// Values of `all`.
+const ALL_MODES: &[(&str, AllMode)] = &[
+    ("none", AllMode::None),
+    ("all", AllMode::All),
+    ("offer-answer", AllMode::OfferAnswer),
+    ("except-offer-answer", AllMode::ExceptOfferAnswer),
+    ("flows", AllMode::Flows),
+    ("not-offer-answer", AllMode::ExceptOfferAnswer),
+    ("non-offer-answer", AllMode::ExceptOfferAnswer),
+];
+
+/// Values of `endpoint-learning`.
+const LEARNING: &[(&str, Learning)] = &[
+    ("off", Learning::Off),
+    ("immediate", Learning::Immediate),
+    ("delayed", Learning::Delayed),
+    ("heuristic", Learning::Heuristic),
+];
+
+/// Values of `transport protocol`.
+const TRANSPORTS: &[(&str, TransportProtocol)] = &[
+    ("RTP/AVP", TransportProtocol::RtpAvp),
+    ("RTP/AVPF", TransportProtocol::RtpAvpf),
+    ("RTP/SAVP", TransportProtocol::RtpSavp),
+    ("RTP/SAVPF", TransportProtocol::RtpSavpf),
+    ("UDP/TLS/RTP/SAVP", TransportProtocol::DtlsSavp),
+    ("UDP/TLS/RTP/SAVPF", TransportProtocol::DtlsSavpf),
+    ("UDPTL", TransportProtocol::Udptl),
+    ("accept", TransportProtocol::Accept),
+];
+
+/// The value of a key in any spelling.
+fn lookup(dict: &Dict, key: Key) -> Option<&Value> {
+    dict.iter().find(|(name, _)| Key::find(name) == Some(key)).map(|(_, value)| value)
+}
+
+/// Text that names something. Integers are taken as their decimal text; the empty string is as good as no key.
+fn identifier(key: Key, value: &Value) -> Result<Option<String>, RequestError> {
+    match value {
+        Value::Int(number) => Ok(Some(number.to_string())),
+        Value::Str(_) => {
+            let text = value.as_str().ok_or(RequestError::NotText(key.name()))?;
+            Ok((!text.is_empty()).then(|| text.to_owned()))
+        }
+        Value::List(_) | Value::Dict(_) => Err(RequestError::NotText(key.name())),
+    }
+}
+
+/// An IP address as text, IPv6 with or without brackets.
+fn address(text: &[u8]) -> Option<IpAddr> {
+    std::str::from_utf8(text).ok()?.trim_matches(['[', ']']).parse().ok()
+}
+
+/// The beginning of a peer's text, fit for a log line.
+fn clip(text: &[u8]) -> String {
+    let text = text.get(..text.len().min(MAX_NAME)).unwrap_or_default();
+    String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// Adds a name once.
+fn note(names: &mut Vec<String>, name: &[u8]) {
+    let name = clip(name);
+    if names.len() < MAX_NAMES && !names.contains(&name) {
+        names.push(name);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn parse(json: &str) -> Request {
+    Request::parse(&crate::ng::json::decode(json.as_bytes()).unwrap()).unwrap()
+}
+
+fn refuse(json: &str) -> String {
+    Request::parse(&crate::ng::json::decode(json.as_bytes()).unwrap()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_documented_offer_is_read_completely() {
+    let request = parse(
+        r#"{ "command": "offer", "call-id": "cfBXzDSZqhYNcXM", "from-tag": "mS9rSAn0Cr",
+        "sdp": "v=0\r\no=...", "via-branch": "5KiTRPZHH1nL6",
+        "flags": [ "trust address" ], "replace": [ "origin", "session connection" ],
+        "address family": "IP6", "received-from": [ "IP4", "10.65.31.43" ],
+        "ICE": "force", "transport protocol": "RTP/SAVPF", "media address": "2001:d8::6f24:65b",
+        "DTLS": "passive" }"#,
+    );
+    assert_eq!(request.command, Command::Offer);
+    assert_eq!(request.call_id.as_deref(), Some("cfBXzDSZqhYNcXM"));
+    assert_eq!(request.from_tag.as_deref(), Some("mS9rSAn0Cr"));
+    assert_eq!(request.via_branch.as_deref(), Some("5KiTRPZHH1nL6"));
+    assert_eq!(request.sdp.as_deref(), Some(b"v=0\r\no=...".as_slice()));
+    assert!(request.has(Flag::TrustAddress));
+    assert_eq!(request.replace, [Replace::Origin, Replace::SessionConnection].into_iter().collect());
+    assert_eq!(request.address_family, Some(AddressFamily::Ip6));
+    assert_eq!(request.received_from, Some("10.65.31.43".parse().unwrap()));
+    assert_eq!(request.transport_protocol, Some(TransportProtocol::RtpSavpf));
+    assert_eq!(request.media_address, Some("2001:d8::6f24:65b".parse().unwrap()));
+    assert_eq!(request.not_built, ["ICE"]);
+    assert_eq!(request.unknown, Vec::<String>::new());
+    assert_eq!(request.warnings(), ["Not supported by this version and ignored: ICE"]);
+}
+
+#[test]
+fn spelling_does_not_matter() {
+    let request = parse(
+        r#"{"Command":"Start-Recording","CALL_ID":"c","From Tag":"f","rtcp mux":["DEMUX"],"Delete-Delay":"5",
+        "flags":["SIP-source-address","Strict_Source","endpoint-learning-HEURISTIC","replace-zero-address","rtcp-mux-offer"]}"#,
+    );
+    assert_eq!(request.command, Command::StartRecording);
+    assert_eq!((request.call_id.as_deref(), request.from_tag.as_deref()), (Some("c"), Some("f")));
+    assert_eq!(request.rtcp_mux, [RtcpMux::Demux, RtcpMux::Offer].into_iter().collect());
+    assert_eq!(request.delete_delay, Some(5));
+    assert!(request.has(Flag::SipSourceAddress) && request.has(Flag::StrictSource));
+    assert_eq!(request.endpoint_learning, Some(Learning::Heuristic));
+    assert!(request.replace.has(Replace::ZeroAddress));
+    assert_eq!(request.unknown, Vec::<String>::new());
+}
+
+#[test]
+fn flags_may_be_one_string() {
+    for key in ["rtpp_flags", "rtpp-flags", "flags"] {
+        let request = parse(&format!(
+            r#"{{"command":"offer","{key}":"replace-origin strict-source label=caller address-family=IP4 direction=[priv pub]  rtcp-mux=[offer require] TOS=184 codec-strip-all media-address=[2001:db8::1] foo bar=x"}}"#
+        ));
+        assert!(request.has(Flag::StrictSource) && request.replace.has(Replace::Origin));
+        assert_eq!(request.label.as_deref(), Some("caller"));
+        assert_eq!(request.address_family, Some(AddressFamily::Ip4));
+        assert_eq!(
+            (request.from_interface.as_deref(), request.to_interface.as_deref()),
+            (Some("priv"), Some("pub"))
+        );
+        assert_eq!(request.rtcp_mux, [RtcpMux::Offer, RtcpMux::Require].into_iter().collect());
+        assert_eq!(request.tos, TosRequest::Set(184));
+        assert_eq!(request.not_built, ["codec-strip-all"]);
+        assert_eq!(request.unknown, ["foo", "bar"]);
+    }
+}
+
+#[test]
+fn values_that_change_nothing_are_not_warned_about() {
+    let request = parse(
+        r#"{"command":"offer","ICE":"remove","DTLS":"off","SDES":["off"],"codec":{},"generate RTCP":"off","record call":"no",
+        "flags":["SDES-off","reject ICE","symmetric","trust-address"]}"#,
+    );
+    assert_eq!(request.warnings(), Vec::<String>::new());
+    assert_eq!(request.unknown, Vec::<String>::new());
+}
+
+#[test]
+fn things_to_come_are_named_in_the_warning() {
+    let request = parse(
+        r#"{"command":"offer","SDES":["no-F8_128_HMAC_SHA1_80"],"ptime":20,"codec":{"strip":["all"]},"flags":["inject DTMF","loop protect"]}"#,
+    );
+    assert_eq!(request.not_built, ["SDES", "ptime", "codec", "inject DTMF", "loop protect"]);
+}
+
+#[test]
+fn errors_have_the_texts_of_the_original() {
+    assert_eq!(refuse("{}"), "Dictionary contains no key \"command\"");
+    assert_eq!(refuse(r#"{"command":"bogus"}"#), "Unrecognized command");
+    assert_eq!(refuse(r#"{"command":["ping"]}"#), "Unrecognized command");
+    assert_eq!(refuse(r#"{"command":"offer","call-id":["x"]}"#), "Key \"call-id\" must be a string in UTF-8");
+    assert_eq!(refuse(r#"{"command":"offer","sdp":{}}"#), "Key \"sdp\" must be a string in UTF-8");
+}
+
+#[test]
+fn senseless_values_are_ignored_and_named() {
+    let request = parse(
+        r#"{"command":"offer","media address":"foo","direction":["a"],"address family":"IP5","TOS":"x","received from":"IP4"}"#,
+    );
+    assert_eq!(request.media_address, None);
+    assert_eq!(
+        request.invalid,
+        [
+            "Key \"media address\" ignored: \"foo\" is not an IP address",
+            "Key \"direction\" ignored: this kind of value is not two interface names",
+            "Key \"address family\" ignored: \"IP5\" is not one of IP4, IP6",
+            "Key \"TOS\" ignored: \"x\" is not an integer",
+            "Key \"received from\" ignored: \"IP4\" is not a family and an IP address",
+        ]
+    );
+}
+
+#[test]
+fn tos_is_set_kept_or_reset() {
+    assert_eq!(parse(r#"{"command":"offer","TOS":184}"#).tos, TosRequest::Set(184));
+    assert_eq!(parse(r#"{"command":"offer","TOS":-1}"#).tos, TosRequest::Unchanged);
+    assert_eq!(parse(r#"{"command":"offer","TOS":256}"#).tos, TosRequest::Default);
+    assert_eq!(parse(r#"{"command":"offer"}"#).tos, TosRequest::Default);
+}
+
+#[test]
+fn all_comes_as_key_or_flag() {
+    assert_eq!(parse(r#"{"command":"block media","flags":["all"]}"#).all, AllMode::All);
+    assert_eq!(parse(r#"{"command":"block media","flags":["all=flows"]}"#).all, AllMode::Flows);
+    assert_eq!(
+        parse(r#"{"command":"block media","all":"non-offer-answer"}"#).all,
+        AllMode::ExceptOfferAnswer
+    );
+}
+
+#[test]
+fn the_load_limit_extension_is_recognised() {
+    assert!(parse(r#"{"command":"offer","supports":["load limit"]}"#).supports_load_limit);
+}
+
+#[test]
+fn every_known_name_is_found_and_unambiguous() {
+    for key in Key::ALL {
+        for name in key.spellings() {
+            assert_eq!(Key::find(name.as_bytes()), Some(*key), "{name}");
+        }
+    }
+    for flag in Flag::ALL {
+        for name in flag.spellings() {
+            assert_eq!(Flag::find(name.as_bytes()), Some(*flag), "{name}");
+            for (prefix, _) in FLAG_PREFIXES {
+                assert_eq!(
+                    spelling::strip_prefix(name.as_bytes(), prefix),
+                    None,
+                    "{name} looks like {prefix}"
+                );
+            }
+        }
+    }
+    for command in Command::ALL {
+        assert_eq!(Command::from_wire(command.wire_name().as_bytes()), Some(*command));
+    }
+    assert_eq!(Command::COUNT, 25);
+}
+
+proptest! {
+    #[test]
+    fn any_flag_string_is_read(text in ".{0,80}") {
+        let dict = Dict::new().with("command", "offer").with("flags", text.as_str());
+        let _ = Request::parse(&dict);
+    }
+
+    #[test]
+    fn any_bracketed_flag_string_is_read(text in "[a-c=\\[\\] ]{0,40}") {
+        let dict = Dict::new().with("command", "offer").with("flags", text.as_str());
+        prop_assert!(Request::parse(&dict).is_ok());
+    }
+}
