@@ -1,1 +1,5 @@
-//! Skeleton.
+//! Per-packet decisions, free of I/O: what a datagram is, where its party is, and what it says about the stream's quality.
+
+pub mod classify;
+pub mod learning;
+pub mod ssrc;
