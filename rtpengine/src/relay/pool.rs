@@ -1,0 +1,293 @@
+//! Starting, addressing and stopping the relay threads.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use rtpengine_core::io::{MediaEvent, Now, OpenError, OpenPort, RelayCommand, StreamId};
+
+use super::counters::{KernelFold, RelayCounters};
+use super::queue::Queue;
+use super::registry::{Entry, Registry};
+use super::shard::{Command, Events, Shard};
+use super::shared::StreamShared;
+use super::socket;
+
+/// Reads the time for the relay threads.
+pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
+/// Work done by a relay thread between two drains of a socket.
+pub type Job = Box<dyn FnOnce() + Send>;
+
+/// Fewest threads started by default.
+const MIN_THREADS: usize = 4;
+/// Receive buffer asked for by default, bytes: room for the key frames of a video stream while the thread is busy
+/// elsewhere. The system's `rmem_max` limits it.
+const RECEIVE_BUFFER: usize = 1 << 20;
+/// How long `open` waits for a close of the same port that is still queued.
+const CLOSE_WAIT: Duration = Duration::from_millis(100);
+/// How long `shutdown` waits for all threads together.
+const SHUTDOWN_WAIT: Duration = Duration::from_secs(3);
+
+/// How to run the relay.
+#[derive(Clone)]
+pub struct RelayConfig {
+    /// Number of threads, at least 1.
+    pub threads: usize,
+    /// Stack size of each in bytes; `None` leaves the default.
+    pub stack: Option<usize>,
+    /// Receive buffer asked for on each socket, bytes.
+    pub receive_buffer: usize,
+    /// Reads the time.
+    pub clock: Clock,
+}
+
+impl Default for RelayConfig {
+    /// As many threads as cores, but at least 4.
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(MIN_THREADS, usize::from);
+        Self {
+            threads: cores.max(MIN_THREADS),
+            stack: None,
+            receive_buffer: RECEIVE_BUFFER,
+            clock: Arc::new(system_clock),
+        }
+    }
+}
+
+/// The system's clocks: `CLOCK_MONOTONIC` and the time since the Unix epoch.
+#[must_use]
+pub fn system_clock() -> Now {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is valid for writes. This clock always exists, so the call cannot fail.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    let mono_us = time.tv_sec.cast_unsigned() * 1_000_000 + time.tv_nsec.cast_unsigned() / 1_000;
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Now { mono_us, unix_us: u64::try_from(unix.as_micros()).unwrap_or(u64::MAX) }
+}
+
+/// Why the relay could not be started or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// No event descriptor or epoll instance to be had.
+    #[error("relay thread {thread}: {source}; raise the limit of open files")]
+    Descriptors {
+        /// Number of the thread, from 0.
+        thread: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No thread to be had.
+    #[error(
+        "relay thread {thread} cannot be started: {source}; lower --num-threads or raise the limit of processes"
+    )]
+    Thread {
+        /// Number of the thread, from 0.
+        thread: usize,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Threads did not end in time.
+    #[error("{0} relay threads are still busy; their sockets close with the process")]
+    Busy(usize),
+}
+
+/// The relay threads. Dropping it stops them.
+pub struct RelayPool {
+    handle: RelayHandle,
+    threads: Vec<JoinHandle<()>>,
+    finished: mpsc::Receiver<()>,
+}
+
+impl RelayPool {
+    /// Starts the threads. `events` is called on them and must not block.
+    ///
+    /// # Errors
+    /// See [`RelayError`]; nothing keeps running after an error.
+    pub fn start(
+        config: RelayConfig,
+        events: impl Fn(MediaEvent) + Send + Sync + 'static,
+    ) -> Result<Self, RelayError> {
+        let events: Events = Arc::new(events);
+        let registry = Arc::new(Registry::default());
+        let (ended, finished) = mpsc::channel();
+        let mut queues = Vec::new();
+        let mut shards = Vec::new();
+        for thread in 0..config.threads.max(1) {
+            let descriptors = |error: nix::Error| RelayError::Descriptors { thread, source: error.into() };
+            let queue = Arc::new(Queue::new().map_err(descriptors)?);
+            let shard = Shard::new(queue.clone(), registry.clone(), events.clone(), config.clock.clone())
+                .map_err(descriptors)?;
+            queues.push(queue);
+            shards.push(shard);
+        }
+        let inner = Inner { queues, registry, receive_buffer: config.receive_buffer };
+        let mut pool = Self { handle: RelayHandle { inner: Arc::new(inner) }, threads: Vec::new(), finished };
+        for (thread, shard) in shards.into_iter().enumerate() {
+            let mut builder = std::thread::Builder::new().name(format!("relay-{thread}"));
+            if let Some(stack) = config.stack {
+                builder = builder.stack_size(stack);
+            }
+            let ended = ended.clone();
+            let started = builder.spawn(move || {
+                shard.run();
+                // Nobody listens once the pool has given up waiting.
+                let _ = ended.send(());
+            });
+            pool.threads.push(started.map_err(|source| RelayError::Thread { thread, source })?);
+        }
+        Ok(pool)
+    }
+
+    /// How to speak to the threads.
+    #[must_use]
+    pub fn handle(&self) -> RelayHandle {
+        self.handle.clone()
+    }
+
+    /// Executes what is queued, closes all sockets and ends the threads.
+    ///
+    /// # Errors
+    /// [`RelayError::Busy`] when threads have not ended within three seconds.
+    pub fn shutdown(mut self) -> Result<(), RelayError> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Result<(), RelayError> {
+        for queue in &self.handle.inner.queues {
+            queue.close();
+        }
+        let deadline = Instant::now() + SHUTDOWN_WAIT;
+        let mut running = self.threads.len();
+        while running > 0 {
+            match self.finished.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(()) => running -= 1,
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        for thread in self.threads.drain(..) {
+            // Those that have not ended are left to the end of the process.
+            if running == 0 || thread.is_finished() {
+                let _ = thread.join();
+            }
+        }
+        if running == 0 { Ok(()) } else { Err(RelayError::Busy(running)) }
+    }
+}
+
+impl Drop for RelayPool {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            tracing::error!(target: "core", "{error}");
+        }
+    }
+}
+
+struct Inner {
+    queues: Vec<Arc<Queue<Command>>>,
+    registry: Arc<Registry>,
+    receive_buffer: usize,
+}
+
+/// Speaks to the relay threads. All calls return at once; commands for one stream are executed in the order
+/// they are given (from one thread) and are never lost.
+#[derive(Clone)]
+pub struct RelayHandle {
+    inner: Arc<Inner>,
+}
+
+impl RelayHandle {
+    /// Opens a media socket. What it receives before [`RelayCommand::Configure`] is counted and discarded.
+    ///
+    /// A port whose [`RelayCommand::Close`] is still queued is waited for, up to 100 ms.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing stays open after an error.
+    pub fn open(&self, port: OpenPort) -> Result<(), OpenError> {
+        let inner = &self.inner;
+        let bound = match socket::open(port.local, inner.receive_buffer) {
+            Err(OpenError::InUse) if inner.registry.wait_closed(port.local, CLOSE_WAIT) => {
+                socket::open(port.local, inner.receive_buffer)
+            }
+            result => result,
+        };
+        let socket = bound?;
+        let shard = port.affinity.0 as usize % inner.queues.len();
+        let shared = Arc::<StreamShared>::default();
+        let entry = Entry { shard, local: port.local, shared: shared.clone() };
+        inner.registry.insert(port.stream, entry);
+        let command = Command::Open { stream: port.stream, socket, local: port.local, shared };
+        if self.push(shard, command).is_err() {
+            inner.registry.remove(port.stream);
+            return Err(OpenError::Resources("the relay has been stopped".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Closes a socket that was opened and never configured.
+    pub fn abandon(&self, stream: StreamId) {
+        self.command(RelayCommand::Close { stream });
+    }
+
+    /// Hands over a command. One for an unknown stream does nothing.
+    pub fn command(&self, command: RelayCommand) {
+        let (stream, closes) = match &command {
+            RelayCommand::Configure { stream, .. } => (*stream, false),
+            RelayCommand::Close { stream } => (*stream, true),
+        };
+        let Some(entry) = self.inner.registry.get(stream) else { return };
+        if closes {
+            self.inner.registry.closing(entry.local);
+        }
+        // A stopped relay has closed its sockets, and with them the meaning of the command.
+        let _ = self.push(entry.shard, Command::Relay(command));
+    }
+
+    /// Runs a job on the stream's relay thread: everything that waits in the socket is forwarded, then the job
+    /// runs, then what came meanwhile is forwarded. The job must be short. It runs in any case, even when the
+    /// stream is closed already (then at once, on this thread), but always after all earlier commands of the stream.
+    pub fn handover(&self, stream: StreamId, job: Job) {
+        let refused = match self.inner.registry.get(stream) {
+            Some(entry) => self.push(entry.shard, Command::Handover { stream, job }).err(),
+            None => Some(Command::Handover { stream, job }),
+        };
+        if let Some(Command::Handover { job, .. }) = refused {
+            job();
+        }
+    }
+
+    /// Adds what the kernel forwarded to a stream's counters; its statistics by SSRC continue from there.
+    pub fn absorb(&self, stream: StreamId, fold: KernelFold) {
+        if let Some(entry) = self.inner.registry.get(stream) {
+            // A stopped relay reports nothing any more.
+            let _ = self.push(entry.shard, Command::Absorb { stream, fold: Box::new(fold) });
+        }
+    }
+
+    /// The counters of a stream as of its last packet; `None` once it is closed.
+    #[must_use]
+    pub fn counters(&self, stream: StreamId) -> Option<RelayCounters> {
+        self.inner.registry.get(stream).map(|entry| entry.shared.read())
+    }
+
+    /// Open sockets, those about to be closed included.
+    #[must_use]
+    pub fn open_sockets(&self) -> usize {
+        self.inner.registry.len()
+    }
+
+    /// Commands handed over and not yet executed.
+    #[must_use]
+    pub fn backlog(&self) -> usize {
+        self.inner.queues.iter().map(|queue| queue.backlog()).sum()
+    }
+
+    /// `shard` is always one of ours.
+    fn push(&self, shard: usize, command: Command) -> Result<(), Command> {
+        match self.inner.queues.get(shard) {
+            Some(queue) => queue.push(command),
+            None => Err(command),
+        }
+    }
+}

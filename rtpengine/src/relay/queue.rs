@@ -1,0 +1,93 @@
+//! The way into a relay thread: an unbounded first-in first-out queue and the event descriptor that wakes its reader.
+//!
+//! Unbounded on purpose: the engine must neither block on the media threads nor lose a command, and what can be
+//! queued is limited by the port pool (a handful of commands per socket and request). [`Queue::backlog`] shows it.
+
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use nix::sys::eventfd::{EfdFlags, EventFd};
+
+/// One relay thread's queue.
+pub(super) struct Queue<T> {
+    state: Mutex<State<T>>,
+    /// Commands pushed and not yet executed.
+    backlog: AtomicUsize,
+    wake: EventFd,
+}
+
+struct State<T> {
+    commands: VecDeque<T>,
+    open: bool,
+}
+
+impl<T> Queue<T> {
+    pub(super) fn new() -> nix::Result<Self> {
+        let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
+        let state = Mutex::new(State { commands: VecDeque::new(), open: true });
+        Ok(Self { state, backlog: AtomicUsize::new(0), wake })
+    }
+
+    /// Appends a command; gives it back once the queue is closed.
+    pub(super) fn push(&self, command: T) -> Result<(), T> {
+        let mut state = self.lock();
+        if !state.open {
+            return Err(command);
+        }
+        let was_empty = state.commands.is_empty();
+        state.commands.push_back(command);
+        self.backlog.fetch_add(1, Ordering::Relaxed);
+        drop(state);
+        if was_empty {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// Accepts nothing from now on and wakes the reader, which finds out through [`Queue::take`].
+    pub(super) fn close(&self) {
+        self.lock().open = false;
+        self.wake();
+    }
+
+    /// Moves everything queued behind what `into` holds. `false` once the queue is closed.
+    pub(super) fn take(&self, into: &mut VecDeque<T>) -> bool {
+        // Clearing the counter cannot fail except when it is zero already.
+        let _ = self.wake.read();
+        let mut state = self.lock();
+        if into.is_empty() {
+            std::mem::swap(&mut state.commands, into);
+        } else {
+            into.append(&mut state.commands);
+        }
+        state.open
+    }
+
+    /// Records that commands were executed.
+    pub(super) fn executed(&self, count: usize) {
+        self.backlog.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Commands pushed and not yet executed.
+    pub(super) fn backlog(&self) -> usize {
+        self.backlog.load(Ordering::Relaxed)
+    }
+
+    fn wake(&self) {
+        // Fails only when the counter is at its maximum: the reader is woken already.
+        let _ = self.wake.write(1);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        // The queue is consistent between any two statements above, so a poisoned lock is still good.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> AsFd for Queue<T> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.wake.as_fd()
+    }
+}

@@ -1,0 +1,71 @@
+//! Which streams exist, where they live, and which local addresses are about to become free.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use ahash::AHashMap;
+use rtpengine_core::io::StreamId;
+
+use super::shared::StreamShared;
+
+/// Where a stream lives.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub shard: usize,
+    pub local: SocketAddr,
+    pub shared: Arc<StreamShared>,
+}
+
+/// Shared by the handles and, when sockets are closed, by the relay threads; never touched for a packet.
+#[derive(Default)]
+pub(super) struct Registry {
+    streams: RwLock<AHashMap<StreamId, Entry>>,
+    /// Addresses whose `Close` is queued but not executed.
+    closing: Mutex<HashSet<SocketAddr>>,
+    closed: Condvar,
+}
+
+impl Registry {
+    pub(super) fn insert(&self, stream: StreamId, entry: Entry) {
+        self.streams.write().unwrap_or_else(PoisonError::into_inner).insert(stream, entry);
+    }
+
+    pub(super) fn get(&self, stream: StreamId) -> Option<Entry> {
+        self.streams.read().unwrap_or_else(PoisonError::into_inner).get(&stream).cloned()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.streams.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// A `Close` was queued for this address.
+    pub(super) fn closing(&self, local: SocketAddr) {
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner).insert(local);
+    }
+
+    /// The socket is closed and the stream forgotten.
+    pub(super) fn remove(&self, stream: StreamId) {
+        let removed = self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(&stream);
+        if let Some(entry) = removed {
+            self.closing.lock().unwrap_or_else(PoisonError::into_inner).remove(&entry.local);
+            self.closed.notify_all();
+        }
+    }
+
+    /// Waits while a queued `Close` still holds this address. `true`: it is free now, or `limit` has passed.
+    /// `false`: nobody here was holding it.
+    pub(super) fn wait_closed(&self, local: SocketAddr, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
+        if !closing.contains(&local) {
+            return false;
+        }
+        while closing.contains(&local) {
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+            closing = self.closed.wait_timeout(closing, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}

@@ -1,0 +1,330 @@
+//! One relay thread: waits for packets and commands, serves sockets in turn, a batch each.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use ahash::AHashMap;
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use rtpengine_core::io::{MediaEvent, Now, Reason, RelayCommand, StreamId};
+use slotmap::{Key, KeyData, SlotMap};
+use socket2::Socket;
+
+use super::batch::{BATCH, Batch};
+use super::counters::KernelFold;
+use super::pool::{Clock, Job};
+use super::queue::Queue;
+use super::registry::Registry;
+use super::shared::StreamShared;
+use super::stream::{Route, Sink, Stream, Token};
+
+/// Sockets reported by one wait.
+const EVENTS: usize = 256;
+/// Commands executed between two rounds over the sockets, so that a burst of commands does not hold up media.
+const COMMANDS: usize = 128;
+/// Batches read at most in each half of a handover: more than any receive queue holds, and an end to a flood.
+const DRAIN_BATCHES: usize = 128;
+/// Epoll data of the command queue; no [`Token`] is zero.
+const QUEUE: u64 = 0;
+
+/// What a relay thread is told.
+pub(super) enum Command {
+    Open { stream: StreamId, socket: Socket, local: SocketAddr, shared: Arc<StreamShared> },
+    Relay(RelayCommand),
+    Handover { stream: StreamId, job: Job },
+    Absorb { stream: StreamId, fold: Box<KernelFold> },
+}
+
+/// Called with what the media plane has to say.
+pub(super) type Events = Arc<dyn Fn(MediaEvent) + Send + Sync>;
+
+/// One relay thread's state.
+pub(super) struct Shard {
+    epoll: Epoll,
+    queue: Arc<Queue<Command>>,
+    registry: Arc<Registry>,
+    events: Events,
+    clock: Clock,
+    streams: SlotMap<Token, Stream>,
+    by_id: AHashMap<StreamId, Token>,
+    commands: VecDeque<Command>,
+    /// Sockets with more to read than their turn allowed.
+    ready: VecDeque<Token>,
+    batch: Batch,
+    /// Indices into the batch by route, reused.
+    media: Vec<u8>,
+    control: Vec<u8>,
+}
+
+impl Shard {
+    pub(super) fn new(
+        queue: Arc<Queue<Command>>,
+        registry: Arc<Registry>,
+        events: Events,
+        clock: Clock,
+    ) -> nix::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        epoll.add(queue.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, QUEUE))?;
+        Ok(Self {
+            epoll,
+            queue,
+            registry,
+            events,
+            clock,
+            streams: SlotMap::with_key(),
+            by_id: AHashMap::new(),
+            commands: VecDeque::new(),
+            ready: VecDeque::new(),
+            batch: Batch::new(),
+            media: Vec::with_capacity(BATCH),
+            control: Vec::with_capacity(BATCH),
+        })
+    }
+
+    /// Runs until the queue is closed; what was queued before that is still executed.
+    pub(super) fn run(mut self) {
+        let mut events = [EpollEvent::empty(); EVENTS];
+        let mut open = true;
+        while open {
+            let idle = self.ready.is_empty() && self.commands.is_empty();
+            let timeout = if idle { EpollTimeout::NONE } else { EpollTimeout::ZERO };
+            let count = match self.epoll.wait(&mut events, timeout) {
+                Ok(count) => count,
+                Err(Errno::EINTR) => continue,
+                Err(error) => {
+                    tracing::error!(target: "core", "relay thread cannot wait for packets: {error}; media of its calls stops, restart the daemon");
+                    break;
+                }
+            };
+            // Commands first: one that was given before a packet was sent applies to that packet.
+            if events.iter().take(count).any(|event| event.data() == QUEUE) {
+                open = self.queue.take(&mut self.commands);
+            }
+            self.execute(COMMANDS);
+            // Those left over from the last round get exactly one more turn in this one.
+            let again = self.ready.len();
+            for event in events.iter().take(count).filter(|event| event.data() != QUEUE) {
+                self.serve(Token::from(KeyData::from_ffi(event.data())));
+            }
+            for _ in 0..again {
+                if let Some(token) = self.ready.pop_front() {
+                    if let Some(stream) = self.streams.get_mut(token) {
+                        stream.queued = false;
+                    }
+                    self.serve(token);
+                }
+            }
+        }
+        self.queue.close();
+        self.queue.take(&mut self.commands);
+        self.execute(usize::MAX);
+        for (_, stream) in self.streams.drain() {
+            let id = stream.id;
+            drop(stream);
+            self.registry.remove(id);
+        }
+    }
+
+    /// Gives a socket its turn, and another one in the next round if there may be more.
+    fn serve(&mut self, token: Token) {
+        if self.streams.get(token).is_none_or(|stream| stream.queued) {
+            return;
+        }
+        if self.turn(token)
+            && let Some(stream) = self.streams.get_mut(token)
+        {
+            stream.queued = true;
+            self.ready.push_back(token);
+        }
+    }
+
+    /// Receives and forwards one batch. `true`: there may be more.
+    fn turn(&mut self, token: Token) -> bool {
+        let Some(stream) = self.streams.get_mut(token) else { return false };
+        let count = match self.batch.receive(stream.socket.as_fd()) {
+            Ok(0) => return false,
+            Ok(count) => count,
+            Err(_) => {
+                // A pending ICMP error, reported once; what is behind it is read next.
+                stream.shared.receive_error();
+                return true;
+            }
+        };
+        if let Some(total) = self.batch.overflow(count) {
+            stream.overflowed(total);
+        }
+        let now = (self.clock)();
+        let settled = sort(stream, now, &self.batch, count, &mut self.media, &mut self.control);
+        stream.publish();
+        if let Some(endpoint) = settled {
+            (self.events)(MediaEvent::EndpointSettled { stream: stream.id, endpoint });
+        }
+        self.forward(token, Route::Media);
+        self.forward(token, Route::Control);
+        count == BATCH
+    }
+
+    /// Sends the packets of one route of the last batch to all sinks of the stream.
+    fn forward(&mut self, token: Token, route: Route) {
+        let packets = match route {
+            Route::Media => &self.media,
+            Route::Control => &self.control,
+        };
+        if packets.is_empty() {
+            return;
+        }
+        let mut index = 0;
+        while let Some(mut sink) = self.sink(token, route, index) {
+            if !self.streams.contains_key(sink.token) {
+                sink.token = self.by_id.get(&sink.stream).copied().unwrap_or_default();
+                self.remember(token, route, index, sink);
+            }
+            index += 1;
+            let reason = match self.streams.get(sink.token) {
+                Some(out) => match out.active.as_ref().and_then(|active| active.destination.as_ref()) {
+                    Some(destination) => {
+                        let packets = match route {
+                            Route::Media => &self.media,
+                            Route::Control => &self.control,
+                        };
+                        let sent = self.batch.send(out.socket.as_fd(), destination, packets);
+                        out.shared.sent(sent.packets, sent.bytes, sent.errors);
+                        continue;
+                    }
+                    None => Reason::NoEndpoint,
+                },
+                None => Reason::NoSink,
+            };
+            self.refuse(token, route, reason);
+        }
+        if index == 0 {
+            self.refuse(token, route, Reason::NoSink);
+        }
+    }
+
+    fn refuse(&self, token: Token, route: Route, reason: Reason) {
+        let packets = match route {
+            Route::Media => &self.media,
+            Route::Control => &self.control,
+        };
+        if let Some(stream) = self.streams.get(token) {
+            stream.shared.dropped(reason, packets.len() as u64);
+        }
+    }
+
+    fn sink(&self, token: Token, route: Route, index: usize) -> Option<Sink> {
+        let active = self.streams.get(token)?.active.as_ref()?;
+        match route {
+            Route::Media => active.sinks.get(index).copied(),
+            Route::Control => active.rtcp_sinks.get(index).copied(),
+        }
+    }
+
+    /// Keeps the place of a sink for the next packet.
+    fn remember(&mut self, token: Token, route: Route, index: usize, found: Sink) {
+        let Some(active) = self.streams.get_mut(token).and_then(|stream| stream.active.as_mut()) else {
+            return;
+        };
+        let sinks = match route {
+            Route::Media => &mut active.sinks,
+            Route::Control => &mut active.rtcp_sinks,
+        };
+        if let Some(sink) = sinks.get_mut(index) {
+            *sink = found;
+        }
+    }
+
+    fn execute(&mut self, limit: usize) {
+        let mut executed = 0;
+        while executed < limit {
+            let Some(command) = self.commands.pop_front() else { break };
+            self.command(command);
+            executed += 1;
+        }
+        self.queue.executed(executed);
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Open { stream, socket, local, shared } => self.open(stream, socket, local, shared),
+            Command::Relay(RelayCommand::Configure { stream, config }) => {
+                if let Some(stream) = self.find(stream) {
+                    stream.configure(*config);
+                }
+            }
+            Command::Relay(RelayCommand::Close { stream }) => self.close(stream),
+            Command::Handover { stream, job } => {
+                self.drain(stream);
+                job();
+                self.drain(stream);
+            }
+            Command::Absorb { stream, fold } => {
+                if let Some(stream) = self.find(stream) {
+                    stream.absorb(&fold);
+                }
+            }
+        }
+    }
+
+    fn open(&mut self, id: StreamId, socket: Socket, local: SocketAddr, shared: Arc<StreamShared>) {
+        let token = self.streams.insert(Stream::new(id, socket, local.is_ipv6(), shared));
+        self.by_id.insert(id, token);
+        let Some(stream) = self.streams.get(token) else { return };
+        // Edge triggered: a turn ends with an empty queue, or the socket is put on the ready list.
+        let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, token.data().as_ffi());
+        if let Err(error) = self.epoll.add(stream.socket.as_fd(), event) {
+            tracing::error!(target: "core", "media socket {local} cannot be watched: {error}; it relays nothing, raise fs.epoll.max_user_watches");
+        }
+    }
+
+    fn close(&mut self, id: StreamId) {
+        if let Some(token) = self.by_id.remove(&id) {
+            // Closing the only descriptor takes the socket out of the epoll set.
+            drop(self.streams.remove(token));
+        }
+        self.registry.remove(id);
+    }
+
+    /// Forwards everything that waits in a socket's queue.
+    fn drain(&mut self, id: StreamId) {
+        let Some(token) = self.by_id.get(&id).copied() else { return };
+        for _ in 0..DRAIN_BATCHES {
+            if !self.turn(token) {
+                return;
+            }
+        }
+        // A flood: the rest takes its turn like any other.
+        self.serve(token);
+    }
+
+    fn find(&mut self, id: StreamId) -> Option<&mut Stream> {
+        self.by_id.get(&id).and_then(|token| self.streams.get_mut(*token))
+    }
+}
+
+/// Judges a batch; fills the lists by route. Returns where the endpoint settled, if it did.
+fn sort(
+    stream: &mut Stream,
+    now: Now,
+    batch: &Batch,
+    count: usize,
+    media: &mut Vec<u8>,
+    control: &mut Vec<u8>,
+) -> Option<SocketAddr> {
+    media.clear();
+    control.clear();
+    let mut settled = None;
+    for index in 0..count {
+        let (route, endpoint) = stream.judge(now, batch.source(index), batch.payload(index));
+        settled = endpoint.or(settled);
+        match route {
+            // BATCH fits into a u8.
+            Ok(Route::Media) => media.push(index as u8),
+            Ok(Route::Control) => control.push(index as u8),
+            Err(reason) => stream.shared.dropped(reason, 1),
+        }
+    }
+    settled
+}

@@ -1,0 +1,44 @@
+//! Opening media sockets.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+use rtpengine_core::io::OpenError;
+use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+
+/// Opens a socket bound to exactly `local`: no address or port sharing, IPv6 sockets are IPv6 only.
+pub(super) fn open(local: SocketAddr, receive_buffer: usize) -> Result<Socket, OpenError> {
+    let resources = |error: io::Error| {
+        OpenError::Resources(format!("socket for {local}: {error}; raise the limit of open files"))
+    };
+    let kind = Type::DGRAM.nonblocking().cloexec();
+    let socket = Socket::new(Domain::for_address(local), kind, Some(Protocol::UDP)).map_err(resources)?;
+    if local.is_ipv6() {
+        socket.set_only_v6(true).map_err(resources)?;
+    }
+    socket.bind(&SockAddr::from(local)).map_err(|error| bind_error(local, &error))?;
+    // Without these two the socket still relays: only bursts and the count of overflows suffer.
+    if let Err(error) = socket.set_recv_buffer_size(receive_buffer) {
+        tracing::debug!(target: "core", "{local}: receive buffer of {receive_buffer} bytes refused: {error}");
+    }
+    if let Err(error) = setsockopt(&socket.as_fd(), sockopt::RxqOvfl, &1) {
+        tracing::debug!(target: "core", "{local}: queue overflows are not counted: {error}");
+    }
+    Ok(socket)
+}
+
+fn bind_error(local: SocketAddr, error: &io::Error) -> OpenError {
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EADDRINUSE) => OpenError::InUse,
+        Some(Errno::ENOMEM | Errno::ENOBUFS) => OpenError::Resources(error.to_string()),
+        _ => OpenError::Address(local.ip(), error.to_string()),
+    }
+}
+
+/// Sets the TOS / traffic class byte of everything the socket sends.
+pub(super) fn set_tos(socket: &Socket, ipv6: bool, tos: u8) -> io::Result<()> {
+    if ipv6 { socket.set_tclass_v6(tos.into()) } else { socket.set_tos_v4(tos.into()) }
+}

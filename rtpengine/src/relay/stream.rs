@@ -1,0 +1,173 @@
+//! One media socket and its party.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rtpengine_core::io::{Component, Now, Reason, RelayStream, StreamId};
+use rtpengine_core::media::classify::{Kind, classify};
+use rtpengine_core::media::learning::{EndpointTracker, Verdict};
+use rtpengine_core::media::ssrc::{Reception, static_clock_rate};
+use slotmap::new_key_type;
+use smallvec::SmallVec;
+use socket2::{SockAddr, Socket};
+
+use super::counters::KernelFold;
+use super::shared::StreamShared;
+use super::socket;
+
+new_key_type! {
+    /// A stream's place in its shard; stale once the stream is closed.
+    pub(super) struct Token;
+}
+
+/// A stream that packets are forwarded to, with its place if that was found already.
+#[derive(Clone, Copy)]
+pub(super) struct Sink {
+    pub stream: StreamId,
+    pub token: Token,
+}
+
+/// Which way a packet goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Route {
+    /// To the sinks.
+    Media,
+    /// To the sinks for RTCP.
+    Control,
+}
+
+/// One media socket.
+pub(super) struct Stream {
+    pub id: StreamId,
+    pub socket: Socket,
+    pub shared: Arc<StreamShared>,
+    /// Set while the socket waits for another turn within the same round.
+    pub queued: bool,
+    pub active: Option<Box<Active>>,
+    ipv6: bool,
+    overflow: u32,
+    reception: Reception,
+}
+
+/// The settings of a configured stream and what they have led to.
+pub(super) struct Active {
+    pub sinks: SmallVec<[Sink; 1]>,
+    pub rtcp_sinks: SmallVec<[Sink; 1]>,
+    /// The endpoint as the system wants it.
+    pub destination: Option<SockAddr>,
+    component: Component,
+    tracker: EndpointTracker,
+    discard: Option<Reason>,
+    clock_rates: SmallVec<[(u8, u32); 8]>,
+    tos: Option<u8>,
+    call: Arc<str>,
+}
+
+fn sinks(streams: &[StreamId]) -> SmallVec<[Sink; 1]> {
+    streams.iter().map(|stream| Sink { stream: *stream, token: Token::default() }).collect()
+}
+
+impl Stream {
+    pub(super) fn new(id: StreamId, socket: Socket, ipv6: bool, shared: Arc<StreamShared>) -> Self {
+        Self {
+            id,
+            socket,
+            shared,
+            queued: false,
+            active: None,
+            ipv6,
+            overflow: 0,
+            reception: Reception::default(),
+        }
+    }
+
+    /// Takes over new settings; counters stay.
+    pub(super) fn configure(&mut self, config: RelayStream) {
+        let previous = self.active.take();
+        let old_tos = previous.as_ref().and_then(|active| active.tos);
+        if config.tos != old_tos
+            && let Err(error) = socket::set_tos(&self.socket, self.ipv6, config.tos.unwrap_or(0))
+        {
+            tracing::warn!(target: "core", call = %config.call, "cannot set TOS {:?} on a media socket: {error}", config.tos);
+        }
+        let tracker = match previous {
+            Some(active) => {
+                let mut tracker = active.tracker;
+                tracker.reconfigure(&config);
+                tracker
+            }
+            None => EndpointTracker::new(&config),
+        };
+        self.active = Some(Box::new(Active {
+            sinks: sinks(&config.sinks),
+            rtcp_sinks: sinks(&config.rtcp_sinks),
+            destination: tracker.endpoint().map(SockAddr::from),
+            component: config.component,
+            tracker,
+            discard: config.discard,
+            clock_rates: config.clock_rates,
+            tos: config.tos,
+            call: config.call,
+        }));
+    }
+
+    /// Judges a packet and counts it as received. `Ok`: where it goes, and the endpoint if it settled just now.
+    pub(super) fn judge(
+        &mut self,
+        now: Now,
+        source: Option<SocketAddr>,
+        payload: &[u8],
+    ) -> (Result<Route, Reason>, Option<SocketAddr>) {
+        let Some(active) = self.active.as_deref_mut() else { return (Err(Reason::NotEstablished), None) };
+        let kind = classify(active.component, payload);
+        if let Kind::Refused(reason) = kind {
+            return (Err(reason), None);
+        }
+        let Some(source) = source else { return (Err(Reason::Malformed), None) };
+        let before = active.tracker.endpoint();
+        let settled = match active.tracker.packet(now.mono_us, source) {
+            Verdict::Accept => None,
+            Verdict::Drop(reason) => return (Err(reason), None),
+            Verdict::Settle(endpoint) => Some(endpoint),
+        };
+        if active.tracker.endpoint() != before {
+            active.destination = active.tracker.endpoint().map(SockAddr::from);
+        }
+        if let Some(endpoint) = settled {
+            tracing::debug!(target: "core", call = %active.call, "endpoint settled at {endpoint}");
+        }
+        self.shared.received(1, payload.len() as u64, now.unix_us);
+        let route = match kind {
+            Kind::Rtp(header) => {
+                let known =
+                    active.clock_rates.iter().find(|(payload_type, _)| *payload_type == header.payload_type);
+                let rate = known.map(|(_, rate)| *rate).or_else(|| static_clock_rate(header.payload_type));
+                self.reception.packet(&header, payload.len(), now.mono_us, rate);
+                Route::Media
+            }
+            Kind::Rtcp => Route::Control,
+            Kind::Raw | Kind::Refused(_) => Route::Media,
+        };
+        (active.discard.map_or(Ok(route), Err), settled)
+    }
+
+    /// Makes the statistics visible to readers.
+    pub(super) fn publish(&self) {
+        self.shared.publish(&self.reception);
+    }
+
+    /// Continues after the kernel had the stream.
+    pub(super) fn absorb(&mut self, fold: &KernelFold) {
+        self.shared.absorb(fold);
+        for ssrc in &fold.ssrcs {
+            self.reception.absorb(ssrc);
+        }
+        self.publish();
+    }
+
+    /// Notes the socket's count of overflows.
+    pub(super) fn overflowed(&mut self, total: u32) {
+        self.shared.overflowed(total.wrapping_sub(self.overflow).into());
+        self.overflow = total;
+    }
+}
