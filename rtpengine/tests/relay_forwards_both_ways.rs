@@ -1,9 +1,9 @@
 //! Packets pass the relay unchanged in both directions, and every one is counted.
 
-mod support;
+mod relay_support;
 
+use relay_support::{Pair, Party, Relay, rtcp, rtp, settings};
 use rtpengine_core::io::{Component, MediaEvent, Reason};
-use support::{Pair, Party, Relay, rtcp, rtp, settings};
 
 #[test]
 fn rtp_passes_both_ways_unchanged_and_is_counted() {

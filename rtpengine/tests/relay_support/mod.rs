@@ -1,5 +1,10 @@
 //! Two parties on loopback with a relay between them, a clock the test moves, and events it can wait for.
 #![allow(dead_code, reason = "each test file uses a part of the helpers")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests: a failed expectation is a failed test"
+)]
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
