@@ -53,7 +53,7 @@ impl AttributeKind {
             None => (value, &[][..]),
         };
         match name {
-            b"sendrecv" | b"sendonly" | b"recvonly" | b"inactive" => Self::Direction,
+            b"sendrecv" | b"sendonly" | b"recvonly" | b"inactive" if value == name => Self::Direction,
             b"rtpmap" => Self::RtpMap,
             b"fmtp" => Self::Fmtp,
             b"rtcp-fb" => Self::RtcpFb,

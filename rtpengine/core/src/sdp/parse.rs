@@ -210,7 +210,7 @@ fn media_line<'a>(session: &Session<'a>, lines: &[Line<'a>], first: usize) -> Re
 fn media_attribute<'a>(media: &mut Media<'a>, maps: &mut PayloadMaps<'a>, line: &Line<'a>) {
     let value = line.attribute_value();
     match line.attribute {
-        AttributeKind::Direction => media.own_direction = direction(line).or(media.own_direction),
+        AttributeKind::Direction => media.own_direction = direction(line),
         AttributeKind::RtpMap => maps.add_rtpmap(value),
         AttributeKind::Fmtp => maps.add_fmtp(value),
         AttributeKind::RtcpFb => media.rtcp_fb.extend(value.and_then(feedback)),

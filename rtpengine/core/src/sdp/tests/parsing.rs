@@ -93,6 +93,12 @@ fn direction_falls_back_to_the_session_then_to_sendrecv() {
 }
 
 #[test]
+fn direction_words_with_a_value_are_some_other_attribute() {
+    let body = with_media(&["m=audio 1 RTP/AVP 0", "a=sendonly", "a=inactive:soon", "a=inactive2"]);
+    assert_eq!(read(&body).medias[0].own_direction, Some(Direction::SendOnly));
+}
+
+#[test]
 fn zero_address_is_hold() {
     for (address, attribute, expected) in [
         ("c=IN IP4 0.0.0.0", "a=sendrecv", Direction::SendOnly),
