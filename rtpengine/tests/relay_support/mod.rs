@@ -220,6 +220,20 @@ impl Pair {
         Self { relay, caller, callee, near, far }
     }
 
+    /// Holds up the relay thread until the returned sender is dropped.
+    pub fn hold_up(&self) -> mpsc::Sender<()> {
+        let (resume, wait) = mpsc::channel::<()>();
+        let (started, running) = mpsc::channel();
+        let job = move || {
+            started.send(()).expect("test waits");
+            // Ends with an error once the sender is dropped.
+            let _ = wait.recv();
+        };
+        self.relay.handle.handover(self.near.stream, Box::new(job));
+        running.recv_timeout(PATIENCE).expect("the job runs");
+        resume
+    }
+
     /// The packet sent by the callee reaches this party.
     pub fn callee_reaches(&self, party: &Party, sequence: u16) {
         self.callee.send(self.far, &rtp(sequence));
