@@ -1,1 +1,105 @@
-//! Skeleton.
+//! Control listeners: ng over UDP and TCP.
+//!
+//! [`Listeners::bind`] opens the sockets, [`Listeners::serve`] runs them on tokio. Every message goes through one
+//! [`Dispatcher`], which answers repeats from its cookie cache, decodes, and asks the [`ControlEngine`].
+
+pub mod counters;
+pub mod dispatcher;
+pub mod packet_info;
+pub mod socket;
+pub mod tcp;
+pub mod udp;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rtpengine_core::ng::{Reply, Request};
+use tokio::task::JoinSet;
+
+pub use counters::ControlCounters;
+pub use dispatcher::Dispatcher;
+pub use socket::{ControlError, SocketOptions};
+
+/// The protocol a request came over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// A datagram.
+    Udp,
+    /// A connection.
+    Tcp,
+}
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlSource {
+    /// The client.
+    pub peer: SocketAddr,
+    /// How it talks to us.
+    pub transport: Transport,
+}
+
+/// What carries requests out. `ping` does not get here.
+pub trait ControlEngine: Send + Sync + 'static {
+    /// Carries a request out. Warnings about ignored keys ([`Request::warnings`]) are added by the caller.
+    fn request(&self, source: ControlSource, request: Request) -> impl Future<Output = Reply> + Send;
+}
+
+/// Bound control sockets.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    udp: Vec<std::net::UdpSocket>,
+    tcp: Vec<std::net::TcpListener>,
+}
+
+impl Listeners {
+    /// Binds all sockets, or none. Wildcard IPv6 sockets do not take IPv4, which has its own.
+    ///
+    /// # Errors
+    /// [`ControlError`] names the address.
+    pub fn bind(
+        udp: &[SocketAddr],
+        tcp: &[SocketAddr],
+        options: SocketOptions,
+    ) -> Result<Self, ControlError> {
+        let mut listeners = Self::default();
+        for address in udp {
+            if let Some(socket) = socket::unless_no_ipv6(*address, udp, socket::udp(*address, options))? {
+                listeners.udp.push(socket);
+            }
+        }
+        for address in tcp {
+            if let Some(socket) = socket::unless_no_ipv6(*address, tcp, socket::tcp(*address, options))? {
+                listeners.tcp.push(socket);
+            }
+        }
+        Ok(listeners)
+    }
+
+    /// The addresses bound, UDP first.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
+        let udp = self.udp.iter().map(std::net::UdpSocket::local_addr);
+        udp.chain(self.tcp.iter().map(std::net::TcpListener::local_addr)).collect()
+    }
+
+    /// Runs the listeners until the set is dropped. Needs a tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// When a socket cannot be registered with the runtime.
+    pub fn serve<E: ControlEngine>(self, dispatcher: &Arc<Dispatcher<E>>) -> std::io::Result<JoinSet<()>> {
+        let mut tasks = JoinSet::new();
+        for socket in self.udp {
+            tasks.spawn(udp::serve(udp::Socket::new(socket)?, Arc::clone(dispatcher)));
+        }
+        for listener in self.tcp {
+            tasks.spawn(tcp::serve(tokio::net::TcpListener::from_std(listener)?, Arc::clone(dispatcher)));
+        }
+        Ok(tasks)
+    }
+}
