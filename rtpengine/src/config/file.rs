@@ -67,6 +67,10 @@ pub(super) fn parse(
 }
 
 fn lookup(key: &str, origin: &Origin) -> Result<OptionSpec, ConfigError> {
+    // A line without '=' is taken for the beginning of the next line's key.
+    if let Some((line, _)) = key.split_once('\n') {
+        return Err(ConfigError::NoValue { key: line.trim().to_owned(), origin: origin.clone() });
+    }
     if let Some(spec) = options::find(key).or_else(|| unavailable::find(key).map(|(_, spec)| spec)) {
         return Ok(spec);
     }

@@ -1,6 +1,9 @@
 //! `--interface` in every form of the manual's INTERFACES section: `[NAME/]IP[!IP]`, where the first `IP` may
 //! also be a network device, a host name or `any`.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 

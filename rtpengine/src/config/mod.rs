@@ -67,6 +67,14 @@ pub enum ConfigError {
         /// File and section.
         origin: Origin,
     },
+    /// A line without a value.
+    #[error("option '{}' {origin}: the line has no '='; write '{} = true' for a flag", key.escape_debug(), key.escape_debug())]
+    NoValue {
+        /// The line.
+        key: String,
+        /// File and section.
+        origin: Origin,
+    },
     /// A key that makes no sense in a file.
     #[error("option '{key}' {origin}: allowed on the command line only")]
     CommandLineOnly {

@@ -96,6 +96,6 @@ fn watch(shutdown: &watch::Sender<bool>, levels: &LogLevels, give_up: impl FnOnc
 }
 
 fn report(level: i8) {
-    // Logged as an error so that it is seen at every level: the operator has just asked for the change.
-    tracing::error!(target: "core", "log level set to {level}");
+    // One above INFO, so that turning INFO off is still confirmed.
+    tracing::warn!(target: "core", "log level set to {level}");
 }
