@@ -48,16 +48,12 @@ pub enum ProcessError {
 
 /// Tells systemd, if it started us, that calls can be placed. A daemonized process names itself as the main one.
 pub fn notify_ready(status: &str) {
-    notify(&[
-        NotifyState::MainPid(std::process::id()),
-        NotifyState::Ready,
-        NotifyState::Status(status.into()),
-    ]);
+    notify(&[NotifyState::MainPid(std::process::id()), NotifyState::Ready, NotifyState::Status(status)]);
 }
 
 /// Tells systemd that the shutdown has begun.
 pub fn notify_stopping() {
-    notify(&[NotifyState::Stopping, NotifyState::Status("closing calls".into())]);
+    notify(&[NotifyState::Stopping, NotifyState::Status("closing calls")]);
 }
 
 fn notify(state: &[NotifyState<'_>]) {
