@@ -131,15 +131,13 @@ pub struct SsrcStats {
     pub last_payload_type: u32,
 }
 
-/// The dynamic part of a flow: written by the program with relaxed atomics, read by userspace through `mmap`.
+/// The dynamic part of a flow: written by the program, read by userspace through `mmap`. Counters are relaxed atomics;
+/// the "last" and "highest" fields are plain stores, so two CPUs that work on one flow at once may set them back by a
+/// packet. The first cache line is all that a flow with one source touches.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowStats {
-    /// Packets forwarded (or dropped by a blackhole flow).
-    pub packets: u64,
-    /// UDP payload bytes of those.
-    pub bytes: u64,
-    /// `bpf_ktime_get_ns` (`CLOCK_MONOTONIC`) of the last one.
+    /// `CLOCK_MONOTONIC_COARSE`, nanoseconds, of the last packet forwarded (or dropped by a blackhole flow).
     pub last_seen_ns: u64,
     /// Packets handed up to userspace.
     pub punted: u64,
@@ -151,6 +149,21 @@ pub struct FlowStats {
     pub pad: u32,
     /// By SSRC, in order of appearance.
     pub ssrcs: [SsrcStats; MAX_SSRCS],
+    /// Zero: makes it a multiple of a cache line.
+    pub reserved: [u64; 4],
+}
+
+impl FlowStats {
+    /// Packets forwarded (or dropped by a blackhole flow). The program counts them by SSRC alone: one atomic addition
+    /// costs a tenth of its time.
+    pub fn packets(&self) -> u64 {
+        self.ssrcs.iter().fold(0, |sum, ssrc| sum.wrapping_add(ssrc.packets))
+    }
+
+    /// UDP payload bytes of those.
+    pub fn bytes(&self) -> u64 {
+        self.ssrcs.iter().fold(0, |sum, ssrc| sum.wrapping_add(ssrc.bytes))
+    }
 }
 
 /// Longest Call-ID kept for adoption.
@@ -206,4 +219,46 @@ pub struct Owner {
     pub heartbeat_ns: u64,
     /// Flows without packets for this long (nanoseconds) expire once the owner is gone.
     pub orphan_after_ns: u64,
+}
+
+/// Rows of the reason counters: one per table, and [`NO_TABLE`].
+pub const REASON_ROWS: u32 = MAX_TABLES + 1;
+/// Row of packets that no table has a flow for.
+pub const NO_TABLE: u32 = MAX_TABLES;
+
+const _: () = {
+    use core::mem::offset_of;
+    assert!(size_of::<FlowKey>() == 20 && align_of::<FlowKey>() == 1);
+    assert!(size_of::<SsrcRewrite>() == 12);
+    assert!(size_of::<FlowValue>() == 160 && align_of::<FlowValue>() == 8);
+    assert!(offset_of!(FlowValue, expect_addr) == 16);
+    assert!(offset_of!(FlowValue, src_addr) == 32);
+    assert!(offset_of!(FlowValue, dst_addr) == 48);
+    assert!(offset_of!(FlowValue, expect_port) == 64);
+    assert!(offset_of!(FlowValue, dst_mac) == 72);
+    assert!(offset_of!(FlowValue, idle_limit_ns) == 88);
+    assert!(offset_of!(FlowValue, payload_types) == 96);
+    assert!(offset_of!(FlowValue, ssrcs) == 112);
+    assert!(size_of::<SsrcStats>() == 32 && offset_of!(SsrcStats, packets) == 8);
+    assert!(size_of::<FlowStats>() == 192 && offset_of!(FlowStats, ssrcs) == 32);
+    assert!(size_of::<FlowInfo>() == 632);
+    assert!(size_of::<Owner>() == 32);
+};
+
+#[cfg(feature = "user")]
+mod pod {
+    //! What lets aya copy the types to and from the kernel.
+
+    use super::{FlowInfo, FlowKey, FlowStats, FlowValue, Owner};
+
+    // SAFETY: `repr(C)`, no padding (asserted by size above), no pointers, every bit pattern valid.
+    unsafe impl aya::Pod for FlowKey {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for FlowValue {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for FlowStats {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for FlowInfo {}
+    // SAFETY: as above.
+    unsafe impl aya::Pod for Owner {}
 }

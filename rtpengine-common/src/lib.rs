@@ -5,5 +5,9 @@
 #![cfg_attr(not(test), no_std)]
 
 pub mod abi;
+pub mod admit;
+pub mod checksum;
+pub mod packet;
 pub mod pins;
 pub mod reason;
+pub mod rewrite;

@@ -26,5 +26,6 @@ pub const TABLE_FLOWS: &str = "TABLE_FLOWS";
 pub const TABLE_STATS: &str = "TABLE_STATS";
 /// As [`TABLE_FLOWS`]: hash of device index (`u32`, host order) to the bitmap of tables to consult (`u64`).
 pub const DEVICES: &str = "DEVICES";
-/// As [`TABLE_FLOWS`]: per-CPU array of `u64`, indexed by [`crate::reason::Reason`], [`crate::reason::PACKET_REASONS`] entries.
+/// As [`TABLE_FLOWS`]: per-CPU array of `u64` of [`crate::abi::REASON_ROWS`] rows (table, then
+/// [`crate::abi::NO_TABLE`]) of [`crate::reason::PACKET_REASONS`] entries, indexed by [`crate::reason::Reason`].
 pub const REASONS: &str = "REASONS";

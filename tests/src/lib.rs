@@ -17,3 +17,4 @@ pub mod sdp;
 pub mod talk;
 pub mod topology;
 pub mod wire;
+pub mod xdp;

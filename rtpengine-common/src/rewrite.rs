@@ -1,0 +1,160 @@
+//! New headers for a packet: every combination of IP versions, and the RTP fields.
+//!
+//! Packets leave as if this host had sent them: source and destination of the flow, a fresh TTL. Everything is computed
+//! before anything is stored, so a packet that cannot be rewritten is handed up untouched.
+
+use crate::{
+    abi::{FLOW_REWRITE_RTP, FLOW_SET_TOS, FlowValue, SsrcRewrite},
+    checksum::Difference,
+    packet::{Ipv4, Ipv4Udp, Ipv6, Ipv6Udp, Rtp, Udp},
+    reason::Reason,
+};
+
+/// TTL and hop limit of outgoing packets: Linux' default for its own.
+pub const TTL: u8 = 64;
+
+/// IPv4 to IPv4. `payload`: what RTP rewriting changes. Identification and "don't fragment" are kept, and so is a
+/// missing UDP checksum.
+#[inline(always)]
+pub fn v4_to_v4(old: &Ipv4Udp, flow: &FlowValue, payload: Difference) -> Ipv4Udp {
+    let mut new = *old;
+    new.ip.src = v4(flow.src_addr);
+    new.ip.dst = v4(flow.dst_addr);
+    new.ip.ttl = TTL;
+    new.ip.tos = tos(flow, old.ip.tos);
+    let addresses = Difference::NONE.replace4(old.ip.src, new.ip.src).replace4(old.ip.dst, new.ip.dst);
+    new.ip.checksum = addresses
+        .replace2([old.ip.version_ihl, old.ip.tos], [new.ip.version_ihl, new.ip.tos])
+        .replace2([old.ip.ttl, old.ip.protocol], [new.ip.ttl, new.ip.protocol])
+        .apply(old.ip.checksum);
+    new.udp = udp(&old.udp, flow, addresses.and(payload));
+    new
+}
+
+/// IPv6 to IPv6. The flow label is kept: it was the sender's, one per stream.
+#[inline(always)]
+pub fn v6_to_v6(old: &Ipv6Udp, flow: &FlowValue, payload: Difference) -> Ipv6Udp {
+    let mut new = *old;
+    new.ip.version_class_label =
+        Ipv6::with_traffic_class(old.ip.version_class_label, tos(flow, old.ip.traffic_class()));
+    new.ip.hop_limit = TTL;
+    new.ip.src = flow.src_addr;
+    new.ip.dst = flow.dst_addr;
+    let addresses = Difference::NONE.replace16(old.ip.src, new.ip.src).replace16(old.ip.dst, new.ip.dst);
+    new.udp = udp(&old.udp, flow, addresses.and(payload));
+    new
+}
+
+/// IPv4 to IPv6. Length and protocol stand in both pseudo-headers and cancel out. The packet has a UDP checksum
+/// ([`crate::admit::egress`]).
+#[inline(always)]
+pub fn v4_to_v6(old: &Ipv4Udp, flow: &FlowValue, payload: Difference) -> Ipv6Udp {
+    let addresses = Difference::NONE
+        .remove4(old.ip.src)
+        .remove4(old.ip.dst)
+        .insert16(flow.src_addr)
+        .insert16(flow.dst_addr);
+    Ipv6Udp {
+        ip: Ipv6 {
+            version_class_label: Ipv6::with_traffic_class([0; 4], tos(flow, old.ip.tos)),
+            payload_len: old.udp.len,
+            next_header: Udp::PROTOCOL,
+            hop_limit: TTL,
+            src: flow.src_addr,
+            dst: flow.dst_addr,
+        },
+        udp: udp(&old.udp, flow, addresses.and(payload)),
+    }
+}
+
+/// IPv6 to IPv4. The packet is atomic: identification 0, "don't fragment" (RFC 6864 section 4).
+#[inline(always)]
+pub fn v6_to_v4(old: &Ipv6Udp, flow: &FlowValue, payload: Difference) -> Ipv4Udp {
+    let (src, dst) = (v4(flow.src_addr), v4(flow.dst_addr));
+    let addresses = Difference::NONE.remove16(old.ip.src).remove16(old.ip.dst).insert4(src).insert4(dst);
+    let tos = tos(flow, old.ip.traffic_class());
+    let total_len = (u16::from_be_bytes(old.udp.len).saturating_add(size_of::<Ipv4>() as u16)).to_be_bytes();
+    let checksum = Difference::NONE
+        .insert2([Ipv4::VERSION_IHL, tos])
+        .insert2(total_len)
+        .insert2(Ipv4::DF)
+        .insert2([TTL, Udp::PROTOCOL])
+        .insert4(src)
+        .insert4(dst)
+        .finish();
+    Ipv4Udp {
+        ip: Ipv4 {
+            version_ihl: Ipv4::VERSION_IHL,
+            tos,
+            total_len,
+            id: [0; 2],
+            fragment: Ipv4::DF,
+            ttl: TTL,
+            protocol: Udp::PROTOCOL,
+            checksum,
+            src,
+            dst,
+        },
+        udp: udp(&old.udp, flow, addresses.and(payload)),
+    }
+}
+
+/// The rewritten RTP header and what that does to the UDP checksum; `None` where the flow rewrites nothing.
+///
+/// # Errors
+/// [`Reason::SsrcUnknown`] for a source that the flow has no rewriting for.
+#[inline(always)]
+pub fn rtp(old: &Rtp, flow: &FlowValue) -> Result<Option<(Rtp, Difference)>, Reason> {
+    if flow.flags & FLOW_REWRITE_RTP == 0 {
+        return Ok(None);
+    }
+    let entry = entry(flow, old.ssrc).ok_or(Reason::SsrcUnknown)?;
+    let mut new = *old;
+    new.sequence = u16::from_be_bytes(old.sequence).wrapping_add(entry.seq_offset).to_be_bytes();
+    new.ssrc = entry.ssrc_out;
+    let difference = Difference::NONE.replace2(old.sequence, new.sequence).replace4(old.ssrc, new.ssrc);
+    Ok(Some((new, difference)))
+}
+
+#[inline(always)]
+fn entry(flow: &FlowValue, ssrc: [u8; 4]) -> Option<&SsrcRewrite> {
+    let [a, b, c, d] = &flow.ssrcs;
+    // Spelled out: a loop over a map value costs the verifier more than it saves here. All zero marks an unused entry.
+    if ssrc == [0; 4] {
+        None
+    } else if a.ssrc_in == ssrc {
+        Some(a)
+    } else if b.ssrc_in == ssrc {
+        Some(b)
+    } else if c.ssrc_in == ssrc {
+        Some(c)
+    } else if d.ssrc_in == ssrc {
+        Some(d)
+    } else {
+        None
+    }
+}
+
+#[inline(always)]
+fn udp(old: &Udp, flow: &FlowValue, difference: Difference) -> Udp {
+    let checksum = if old.checksum == [0; 2] {
+        old.checksum
+    } else {
+        difference
+            .replace2(old.src_port, flow.src_port)
+            .replace2(old.dst_port, flow.dst_port)
+            .apply_udp(old.checksum)
+    };
+    Udp { src_port: flow.src_port, dst_port: flow.dst_port, len: old.len, checksum }
+}
+
+#[inline(always)]
+fn tos(flow: &FlowValue, old: u8) -> u8 {
+    if flow.flags & FLOW_SET_TOS != 0 { flow.tos } else { old }
+}
+
+/// The IPv4 address of an IPv4-mapped one.
+#[inline(always)]
+fn v4(a: [u8; 16]) -> [u8; 4] {
+    [a[12], a[13], a[14], a[15]]
+}

@@ -1,0 +1,98 @@
+//! Counters in map memory.
+//!
+//! Other CPUs and userspace look at the same memory, so nothing here makes a Rust reference to it.
+
+use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd};
+
+use rtpengine_common::{
+    abi::{FlowStats, SsrcStats},
+    packet::Rtp,
+    reason::{PACKET_REASONS, Reason},
+};
+
+use crate::maps::REASONS;
+
+/// Counts `reason` in the row of `table`.
+#[inline(always)]
+pub fn reason(table: u32, reason: Reason) {
+    if let Some(counter) = REASONS.get_ptr_mut(table * PACKET_REASONS + reason as u32) {
+        // SAFETY: memory of this CPU, and XDP programs do not interrupt one another on a CPU.
+        unsafe { *counter += 1 };
+    }
+}
+
+/// Counts a packet of a flow that was not forwarded.
+#[inline(always)]
+pub fn refused(stats: *mut FlowStats, reason: Reason, dropped: bool) {
+    // SAFETY: `stats` is a live element of a stats map.
+    unsafe {
+        let counter = if dropped { &raw mut (*stats).dropped } else { &raw mut (*stats).punted };
+        add(counter, 1);
+        (&raw mut (*stats).last_reason).write(reason as u32);
+    }
+}
+
+/// The counters of a source, claimed for it when there is room. `None`: more sources than a flow keeps.
+#[inline(always)]
+pub fn source(stats: *mut FlowStats, ssrc: u32) -> Option<*mut SsrcStats> {
+    // SAFETY: `stats` is a live element of a stats map and holds four slots.
+    unsafe {
+        let slots = (&raw mut (*stats).ssrcs).cast::<SsrcStats>();
+        // Nearly every flow has one source.
+        for slot in [slots, slots.add(1), slots.add(2), slots.add(3)] {
+            if owns(slot, ssrc) {
+                return Some(slot);
+            }
+        }
+    }
+    None
+}
+
+/// Whether the slot is, or has just become, that of `ssrc`.
+///
+/// # Safety
+/// `slot` points into a live element of a stats map.
+#[inline(always)]
+unsafe fn owns(slot: *mut SsrcStats, ssrc: u32) -> bool {
+    // SAFETY: by contract.
+    unsafe {
+        let owner = &raw mut (*slot).ssrc;
+        let now = owner.read_volatile();
+        if now == ssrc {
+            return true;
+        }
+        if now != 0 {
+            return false;
+        }
+        let (before, claimed) =
+            atomic_cxchg::<u32, { AtomicOrdering::SeqCst }, { AtomicOrdering::SeqCst }>(owner, 0, ssrc);
+        claimed || before == ssrc
+    }
+}
+
+/// Counts a packet that was forwarded, or that a blackhole flow took. `bytes`: UDP payload.
+#[inline(always)]
+pub fn accepted(stats: *mut FlowStats, slot: *mut SsrcStats, rtp: &Rtp, bytes: usize, now_ns: u64) {
+    // SAFETY: both point into a live element of a stats map.
+    unsafe {
+        (&raw mut (*stats).last_seen_ns).write(now_ns);
+        add(&raw mut (*slot).packets, 1);
+        add(&raw mut (*slot).bytes, bytes as u64);
+        (&raw mut (*slot).last_timestamp).write(u32::from_be_bytes(rtp.timestamp));
+        (&raw mut (*slot).last_payload_type).write(u32::from(rtp.payload_type()));
+        let highest = &raw mut (*slot).highest_seq;
+        let old = highest.read();
+        let ahead = u16::from_be_bytes(rtp.sequence).wrapping_sub(old as u16);
+        if ahead.wrapping_sub(1) < 0x7fff {
+            highest.write(old.wrapping_add(u32::from(ahead)));
+        }
+    }
+}
+
+/// # Safety
+/// `counter` points into map memory.
+#[inline(always)]
+unsafe fn add(counter: *mut u64, count: u64) {
+    // SAFETY: by contract.
+    unsafe { atomic_xadd::<u64, u64, { AtomicOrdering::Relaxed }>(counter, count) };
+}

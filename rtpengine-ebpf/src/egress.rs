@@ -1,0 +1,76 @@
+//! Storing the new frame and sending it.
+
+use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_redirect, programs::XdpContext};
+use rtpengine_common::{
+    abi::{FLOW_OUT_V6, FLOW_REDIRECT, FLOW_VLAN, FlowValue},
+    checksum::Difference,
+    packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ethernet, Ipv4, Ipv6, Rtp, TaggedEthernet, Udp},
+    reason::Reason,
+};
+
+use crate::{ingress::Ingress, packet::Packet};
+
+/// A copy of headers on the stack. The kernel wants aligned stack access, and the header types have no alignment.
+#[repr(C, align(8))]
+struct Saved<T>(T);
+
+/// Length of the outgoing network header.
+#[inline(always)]
+pub fn network_len(flow: &FlowValue) -> usize {
+    if flow.flags & FLOW_OUT_V6 == 0 { size_of::<Ipv4>() } else { size_of::<Ipv6>() }
+}
+
+/// Stores the new headers, making room before them or giving room up. `old_len`: bytes before the UDP payload.
+///
+/// # Errors
+/// [`Reason::RewriteFailed`], with the frame untouched.
+#[inline(always)]
+pub fn rewrite<I: Ingress>(
+    ctx: &XdpContext,
+    mut packet: Packet,
+    flow: &FlowValue,
+    old_len: usize,
+    headers: &I,
+    rtp: Option<(Rtp, Difference)>,
+) -> Result<(), Reason> {
+    let link_len =
+        if flow.flags & FLOW_VLAN == 0 { size_of::<Ethernet>() } else { size_of::<TaggedEthernet>() };
+    let new_len = link_len + network_len(flow) + size_of::<Udp>();
+    let payload = match &rtp {
+        Some((_, difference)) => *difference,
+        None => Difference::NONE,
+    };
+    // What is stored below lies within the frame, as it did before: the verifier alone wants that checked.
+    if new_len == old_len {
+        headers.store(flow, payload, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
+    } else {
+        let saved = Saved(*headers);
+        packet = Packet::resize(ctx, old_len as i32 - new_len as i32).ok_or(Reason::RewriteFailed)?;
+        saved.0.store(flow, payload, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
+    }
+    store_link(flow, &mut packet).ok_or(Reason::RewriteFailed)?;
+    match rtp {
+        Some((rtp, _)) => packet.put(new_len, rtp).ok_or(Reason::RewriteFailed),
+        None => Ok(()),
+    }
+}
+
+#[inline(always)]
+fn store_link(flow: &FlowValue, packet: &mut Packet) -> Option<()> {
+    let ethertype = if flow.flags & FLOW_OUT_V6 == 0 { ETHERTYPE_IPV4 } else { ETHERTYPE_IPV6 };
+    if flow.flags & FLOW_VLAN == 0 {
+        packet.put(0, Ethernet::new(flow.dst_mac, flow.src_mac, ethertype))
+    } else {
+        packet.put(0, TaggedEthernet::new(flow.dst_mac, flow.src_mac, flow.vlan, ethertype))
+    }
+}
+
+/// Sends the frame.
+#[inline(always)]
+pub fn send(flow: &FlowValue) -> u32 {
+    if flow.flags & FLOW_REDIRECT == 0 {
+        return xdp_action::XDP_TX;
+    }
+    // SAFETY: no pointers are passed.
+    unsafe { bpf_redirect(flow.ifindex, 0) as u32 }
+}

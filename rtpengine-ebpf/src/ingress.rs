@@ -1,0 +1,87 @@
+//! What the pipeline needs of a packet's headers, whichever IP version they are of.
+
+use rtpengine_common::{
+    abi::{FLOW_OUT_V6, FlowKey, FlowValue},
+    checksum::Difference,
+    packet::{Ipv4Udp, Ipv6Udp, Udp, View},
+    reason::Reason,
+    rewrite,
+};
+
+use crate::packet::Packet;
+
+/// IP and UDP headers of an incoming packet.
+pub trait Ingress: View {
+    /// Checks them; returns the length of the UDP payload.
+    fn check(&self, available: usize) -> Result<usize, Reason>;
+    /// What the flow is found by.
+    fn key(&self) -> FlowKey;
+    /// Source address, IPv4 as mapped.
+    fn src_addr(&self) -> [u8; 16];
+    /// UDP header.
+    fn udp(&self) -> &Udp;
+    /// Stores the flow's headers for this packet at `offset`. `payload`: what RTP rewriting changes.
+    fn store(&self, flow: &FlowValue, payload: Difference, packet: &mut Packet, offset: usize) -> Option<()>;
+}
+
+impl Ingress for Ipv4Udp {
+    #[inline(always)]
+    fn check(&self, available: usize) -> Result<usize, Reason> {
+        Self::check(self, available)
+    }
+
+    #[inline(always)]
+    fn key(&self) -> FlowKey {
+        Self::key(self)
+    }
+
+    #[inline(always)]
+    fn src_addr(&self) -> [u8; 16] {
+        self.src_mapped()
+    }
+
+    #[inline(always)]
+    fn udp(&self) -> &Udp {
+        &self.udp
+    }
+
+    #[inline(always)]
+    fn store(&self, flow: &FlowValue, payload: Difference, packet: &mut Packet, offset: usize) -> Option<()> {
+        if flow.flags & FLOW_OUT_V6 == 0 {
+            packet.put(offset, rewrite::v4_to_v4(self, flow, payload))
+        } else {
+            packet.put(offset, rewrite::v4_to_v6(self, flow, payload))
+        }
+    }
+}
+
+impl Ingress for Ipv6Udp {
+    #[inline(always)]
+    fn check(&self, available: usize) -> Result<usize, Reason> {
+        Self::check(self, available)
+    }
+
+    #[inline(always)]
+    fn key(&self) -> FlowKey {
+        Self::key(self)
+    }
+
+    #[inline(always)]
+    fn src_addr(&self) -> [u8; 16] {
+        self.ip.src
+    }
+
+    #[inline(always)]
+    fn udp(&self) -> &Udp {
+        &self.udp
+    }
+
+    #[inline(always)]
+    fn store(&self, flow: &FlowValue, payload: Difference, packet: &mut Packet, offset: usize) -> Option<()> {
+        if flow.flags & FLOW_OUT_V6 == 0 {
+            packet.put(offset, rewrite::v6_to_v4(self, flow, payload))
+        } else {
+            packet.put(offset, rewrite::v6_to_v6(self, flow, payload))
+        }
+    }
+}

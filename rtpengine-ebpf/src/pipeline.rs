@@ -1,0 +1,137 @@
+//! From a frame to an action.
+
+use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_ktime_get_coarse_ns, programs::XdpContext};
+use rtpengine_common::{
+    abi::{FLOW_DEBUG, FlowKey, FlowStats, FlowValue, MAX_TABLES, NO_TABLE},
+    admit::{self, Verdict},
+    packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Frame as _, Ipv4Udp, Ipv6Udp, Link, Rtp, Udp},
+    reason::Reason,
+    rewrite,
+};
+
+use crate::{
+    counters, egress,
+    ingress::Ingress,
+    maps::{DEVICES, TABLE_FLOWS, TABLE_STATS},
+    packet::Packet,
+};
+
+/// A flow and where it was found.
+struct Found {
+    table: u32,
+    flow: *const FlowValue,
+    stats: *mut FlowStats,
+}
+
+/// Handles one frame; returns the XDP action.
+#[inline(always)]
+pub fn run(ctx: &XdpContext) -> u32 {
+    let packet = Packet::new(ctx);
+    let result = match Link::parse(&packet) {
+        Ok(link) if link.ethertype == ETHERTYPE_IPV4 => handle::<Ipv4Udp>(ctx, packet, link.len),
+        Ok(link) if link.ethertype == ETHERTYPE_IPV6 => handle::<Ipv6Udp>(ctx, packet, link.len),
+        Ok(_) => Err(Reason::NotIp),
+        Err(reason) => Err(reason),
+    };
+    result.unwrap_or_else(|reason| {
+        counters::reason(NO_TABLE, reason);
+        xdp_action::XDP_PASS
+    })
+}
+
+/// `Err`: the packet belongs to no flow.
+#[inline(always)]
+fn handle<I: Ingress>(ctx: &XdpContext, packet: Packet, link_len: usize) -> Result<u32, Reason> {
+    let headers = packet.view::<I>(link_len).ok_or(Reason::Malformed)?;
+    let payload_len = headers.check(packet.len() - link_len)?;
+    // SAFETY: the device index is a plain field of the context.
+    let device = unsafe { (*ctx.ctx).ingress_ifindex };
+    let found = find(device, &headers.key()).ok_or(Reason::NoFlow)?;
+    // SAFETY: an element of a flows map without preallocation lives until this program ends (RCU).
+    let flow = unsafe { &*found.flow };
+    let result = forward(ctx, packet, link_len, headers, payload_len, flow, found.stats);
+    let reason = match result {
+        Ok(()) => Reason::Forwarded,
+        Err(reason) => reason,
+    };
+    counters::reason(found.table, reason);
+    if flow.flags & FLOW_DEBUG != 0 {
+        aya_log_ebpf::debug!(ctx, "table {} slot {} reason {}", found.table, flow.slot, reason as u32);
+    }
+    if result.is_ok() {
+        return Ok(egress::send(flow));
+    }
+    let dropped = Verdict::of(reason) == Verdict::Drop;
+    counters::refused(found.stats, reason, dropped);
+    Ok(if dropped { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS })
+}
+
+/// Rewrites and counts the packet of a flow.
+#[inline(always)]
+fn forward<I: Ingress>(
+    ctx: &XdpContext,
+    packet: Packet,
+    link_len: usize,
+    headers: &I,
+    payload_len: usize,
+    flow: &FlowValue,
+    stats: *mut FlowStats,
+) -> Result<(), Reason> {
+    // SAFETY: no arguments. The coarse clock (kernel 5.11) costs a few loads; timeouts are in seconds.
+    let now_ns = unsafe { bpf_ktime_get_coarse_ns() };
+    // SAFETY: a live element of a stats map.
+    admit::active(flow, now_ns, unsafe { (&raw const (*stats).last_seen_ns).read() })?;
+
+    let headers_len = link_len + size_of::<I>();
+    let Some(rtp) = packet.view::<Rtp>(headers_len).filter(|_| payload_len >= size_of::<Rtp>()) else {
+        return Err(too_short(&packet, headers_len, payload_len, flow));
+    };
+    admit::protocol(flow, rtp.flags, rtp.marker_type)?;
+    admit::source(flow, headers.src_addr(), headers.udp().src_port)?;
+    admit::rtp(flow, rtp, payload_len)?;
+    let slot = counters::source(stats, u32::from_be_bytes(rtp.ssrc)).ok_or(Reason::SsrcUnknown)?;
+    let network_len = egress::network_len(flow) + size_of::<Udp>() + payload_len;
+    let old_rtp = *rtp;
+    if let Err(reason) = admit::egress(flow, network_len, headers.udp().checksum) {
+        if matches!(reason, Reason::Blackhole) {
+            counters::accepted(stats, slot, &old_rtp, payload_len, now_ns);
+        }
+        return Err(reason);
+    }
+    let new_rtp = rewrite::rtp(&old_rtp, flow)?;
+    egress::rewrite(ctx, packet, flow, headers_len, headers, new_rtp)?;
+    counters::accepted(stats, slot, &old_rtp, payload_len, now_ns);
+    Ok(())
+}
+
+/// Why a payload that cannot hold an RTP header is handed up.
+#[inline(always)]
+fn too_short(packet: &Packet, offset: usize, payload_len: usize, flow: &FlowValue) -> Reason {
+    match packet.view::<[u8; 2]>(offset) {
+        Some(&[first, second]) if payload_len >= 2 => {
+            admit::protocol(flow, first, second).err().unwrap_or(Reason::NotRtp)
+        }
+        _ => Reason::NotRtp,
+    }
+}
+
+/// Asks the tables of the device in turn.
+#[inline(always)]
+fn find(device: u32, key: &FlowKey) -> Option<Found> {
+    // SAFETY: entries are only added and removed; a stale bitmap is harmless.
+    let mut tables = unsafe { DEVICES.get(device) }.copied()?;
+    for _ in 0..MAX_TABLES {
+        if tables == 0 {
+            break;
+        }
+        let table = tables.trailing_zeros();
+        if let Some(flow) = TABLE_FLOWS.get_value_ptr_mut(table, key) {
+            // SAFETY: as in `handle`.
+            let slot = unsafe { (*flow).slot };
+            let stats = TABLE_STATS.get_value_ptr_mut(table, &slot)?;
+            return Some(Found { table, flow, stats });
+        }
+        tables &= tables - 1;
+    }
+    None
+}

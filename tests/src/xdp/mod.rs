@@ -1,0 +1,7 @@
+//! The real XDP object in a test run of the kernel: nothing is attached, no traffic flows.
+
+mod packet;
+mod rig;
+
+pub use packet::{Transport, UdpFrame, flow, key, mapped, rtp};
+pub use rig::{Rig, Run, Verified, action, object_path, unavailable};

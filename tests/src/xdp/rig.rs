@@ -1,0 +1,250 @@
+//! Loads the object, fills its maps and runs frames through it.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use aya::{
+    Ebpf, EbpfLoader,
+    maps::{Array, ArrayOfMaps, HashMap, MapData, PerCpuArray},
+    programs::{ProgramInfo, TestRun as _, TestRunOptions, Xdp},
+};
+use rtpengine_common::{
+    abi::{FLOWS_MAP_FLAGS, FlowKey, FlowStats, FlowValue, MAX_FLOWS, REASON_ROWS, STATS_MAP_FLAGS},
+    pins,
+    reason::{PACKET_REASONS, Reason},
+};
+
+/// Device that test runs pretend to receive on: a test run without context means the loopback device, always 1.
+const DEVICE: u32 = 1;
+/// Room for the outgoing frame.
+const OUT_LEN: usize = 4096;
+
+/// The XDP actions (`enum xdp_action`).
+pub mod action {
+    /// Broken program.
+    pub const ABORTED: u32 = 0;
+    /// Dropped.
+    pub const DROP: u32 = 1;
+    /// Handed up.
+    pub const PASS: u32 = 2;
+    /// Sent back out.
+    pub const TX: u32 = 3;
+    /// Sent out of another device.
+    pub const REDIRECT: u32 = 4;
+}
+
+/// Where `cargo xtask build-ebpf` puts the object.
+pub fn object_path() -> PathBuf {
+    std::env::var_os("RTPENGINE_XDP_OBJECT").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/ebpf/rtpengine-xdp.o"),
+        PathBuf::from,
+    )
+}
+
+/// Why programs cannot be loaded here; `None`: they can.
+pub fn unavailable() -> Option<String> {
+    if !nix::unistd::geteuid().is_root() {
+        return Some("loading XDP programs needs root".to_owned());
+    }
+    let object = object_path();
+    if !object.exists() {
+        return Some(format!("{} is missing; build it with `cargo xtask build-ebpf`", object.display()));
+    }
+    None
+}
+
+/// Counters and flows of one table.
+struct Table {
+    number: u32,
+    flows: HashMap<MapData, FlowKey, FlowValue>,
+    stats: Array<MapData, FlowStats>,
+}
+
+/// The loaded program with its maps.
+pub struct Rig {
+    ebpf: Ebpf,
+    tables: Vec<Table>,
+    load_time: Duration,
+}
+
+/// What became of a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Run {
+    /// XDP action.
+    pub action: u32,
+    /// The frame afterwards.
+    pub frame: Vec<u8>,
+}
+
+/// What the verifier says of the program on this kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Instructions the verifier walked through.
+    pub instructions: u32,
+    /// Bytes of BPF code after the kernel's rewriting.
+    pub translated_bytes: u32,
+    /// Bytes of machine code.
+    pub jitted_bytes: u32,
+    /// Time of the load call.
+    pub load_time: Duration,
+}
+
+impl Rig {
+    /// Loads the object and gives the pretended device the tables of these numbers, in their order.
+    ///
+    /// # Errors
+    /// When the object cannot be read or the kernel refuses it.
+    pub fn load(tables: &[u32]) -> Result<Self> {
+        let path = object_path();
+        let object = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let mut ebpf = EbpfLoader::new().load(&object).context("the object's maps cannot be created")?;
+        let program: &mut Xdp = ebpf.program_mut(pins::PROGRAM).context("no such program")?.try_into()?;
+        let start = Instant::now();
+        program.load().context("the verifier refuses the program")?;
+        let load_time = start.elapsed();
+        let mut rig = Self { ebpf, tables: Vec::new(), load_time };
+        for &table in tables {
+            rig.add_table(table)?;
+        }
+        Ok(rig)
+    }
+
+    fn add_table(&mut self, number: u32) -> Result<()> {
+        let table = Table {
+            number,
+            flows: HashMap::create(MAX_FLOWS, FLOWS_MAP_FLAGS).context("cannot create a flows map")?,
+            stats: Array::create(MAX_FLOWS, STATS_MAP_FLAGS).context("cannot create a stats map")?,
+        };
+        let map = self.map(pins::TABLE_FLOWS)?;
+        ArrayOfMaps::<_, HashMap<MapData, FlowKey, FlowValue>>::try_from(map)?.set(
+            number,
+            &table.flows,
+            0,
+        )?;
+        let map = self.map(pins::TABLE_STATS)?;
+        ArrayOfMaps::<_, Array<MapData, FlowStats>>::try_from(map)?.set(number, &table.stats, 0)?;
+        self.tables.push(table);
+        let bitmap = self.tables.iter().fold(0u64, |bitmap, table| bitmap | 1 << table.number);
+        let map = self.map(pins::DEVICES)?;
+        HashMap::<_, u32, u64>::try_from(map)?.insert(DEVICE, bitmap, 0)?;
+        Ok(())
+    }
+
+    /// Installs or replaces a flow.
+    ///
+    /// # Errors
+    /// When the kernel refuses it.
+    pub fn install(&mut self, table: u32, key: FlowKey, value: FlowValue) -> Result<()> {
+        Ok(self.table(table)?.flows.insert(key, value, 0)?)
+    }
+
+    /// Removes a flow.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn remove(&mut self, table: u32, key: FlowKey) -> Result<()> {
+        Ok(self.table(table)?.flows.remove(&key)?)
+    }
+
+    /// Counters of a slot.
+    ///
+    /// # Errors
+    /// When the slot does not exist.
+    pub fn stats(&mut self, table: u32, slot: u32) -> Result<FlowStats> {
+        Ok(self.table(table)?.stats.get(&slot, 0)?)
+    }
+
+    /// Sets the counters of a slot.
+    ///
+    /// # Errors
+    /// When the slot does not exist.
+    pub fn set_stats(&mut self, table: u32, slot: u32, stats: FlowStats) -> Result<()> {
+        Ok(self.table(table)?.stats.set(slot, stats, 0)?)
+    }
+
+    /// Sum over the CPUs of one reason counter; `row` is a table or [`rtpengine_common::abi::NO_TABLE`].
+    ///
+    /// # Errors
+    /// When the row does not exist.
+    pub fn reason(&mut self, row: u32, reason: Reason) -> Result<u64> {
+        let map = PerCpuArray::<_, u64>::try_from(self.map(pins::REASONS)?)?;
+        Ok(map.get(&(row * PACKET_REASONS + reason as u32), 0)?.iter().sum())
+    }
+
+    /// All reason counters that are not zero: row, number of the reason, count.
+    ///
+    /// # Errors
+    /// When the map cannot be read.
+    pub fn reasons(&mut self) -> Result<Vec<(u32, u32, u64)>> {
+        let map = PerCpuArray::<_, u64>::try_from(self.map(pins::REASONS)?)?;
+        let mut all = Vec::new();
+        for index in 0..REASON_ROWS * PACKET_REASONS {
+            let count: u64 = map.get(&index, 0)?.iter().sum();
+            if count != 0 {
+                all.push((index / PACKET_REASONS, index % PACKET_REASONS, count));
+            }
+        }
+        Ok(all)
+    }
+
+    /// Runs one frame through the program.
+    ///
+    /// # Errors
+    /// When the kernel refuses the test run (it wants at least the 14 bytes of an Ethernet header).
+    pub fn run(&mut self, frame: &[u8]) -> Result<Run> {
+        let mut out = vec![0; OUT_LEN];
+        let options =
+            TestRunOptions { data_in: Some(frame), data_out: Some(&mut out), ..TestRunOptions::new() };
+        let result = self.program()?.test_run(options)?;
+        out.truncate(result.data_size_out as usize);
+        Ok(Run { action: result.return_value, frame: out })
+    }
+
+    /// Nanoseconds per run: the best of `rounds` of `repeat` runs of the same frame. Meaningful where the program
+    /// leaves the frame as it was for its own purposes (same headers out as in, or handed up).
+    ///
+    /// # Errors
+    /// As [`Rig::run`].
+    pub fn measure(&mut self, frame: &[u8], repeat: u32, rounds: u32) -> Result<Duration> {
+        let mut best = Duration::MAX;
+        for _ in 0..rounds {
+            let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::new() };
+            best = best.min(self.program()?.test_run(options)?.duration);
+        }
+        Ok(best)
+    }
+
+    /// What the verifier says of a program of the object.
+    ///
+    /// # Errors
+    /// When the kernel does not tell.
+    pub fn verified(&mut self) -> Result<Verified> {
+        let load_time = self.load_time;
+        let info: ProgramInfo = self.program()?.info()?;
+        Ok(Verified {
+            instructions: info.verified_instruction_count().context("kernel 5.16 or later tells")?,
+            translated_bytes: info.size_translated().context("no size")?,
+            jitted_bytes: info.size_jitted(),
+            load_time,
+        })
+    }
+
+    fn program(&mut self) -> Result<&mut Xdp> {
+        Ok(self.ebpf.program_mut(pins::PROGRAM).context("no such program")?.try_into()?)
+    }
+
+    fn map(&mut self, name: &str) -> Result<&mut aya::maps::Map> {
+        self.ebpf.map_mut(name).with_context(|| format!("the object has no map {name}"))
+    }
+
+    fn table(&mut self, number: u32) -> Result<&mut Table> {
+        self.tables
+            .iter_mut()
+            .find(|table| table.number == number)
+            .with_context(|| format!("table {number} was not given to Rig::load"))
+    }
+}
