@@ -1,0 +1,259 @@
+//! The engine: all calls, and the door through which everything reaches them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ahash::AHashMap;
+use slotmap::{SlotMap, new_key_type};
+
+use super::{
+    draft::{Draft, Workshop},
+    error::CallError,
+    interfaces::Interfaces,
+    model::Call,
+    rng::Rng,
+    statistics::{EndedBy, Tally},
+};
+use crate::{
+    config::CoreConfig,
+    io::{Affinity, FlowCommand, MediaEvent, MediaPlane, Now, Output, RelayCommand, StreamId},
+    ng::{Command, Reply, Request},
+};
+
+new_key_type! {
+    /// A call within the engine.
+    pub(super) struct CallKey;
+}
+
+/// Where a request came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ControlSource {
+    /// The proxy's address.
+    pub addr: SocketAddr,
+    /// Name of the transport, as in logs: `udp`, `tcp`...
+    pub transport: &'static str,
+}
+
+/// All calls of a daemon. Single-threaded; the shell owns it and feeds it requests, events and time.
+pub struct Engine {
+    pub(super) config: CoreConfig,
+    pub(super) calls: SlotMap<CallKey, Call>,
+    pub(super) by_id: AHashMap<std::sync::Arc<str>, CallKey>,
+    pub(super) by_stream: AHashMap<StreamId, CallKey>,
+    pub(super) interfaces: Interfaces,
+    pub(super) tally: Tally,
+    pub(super) outputs: Vec<Output>,
+    pub(super) rng: Rng,
+    pub(super) next_stream: u64,
+    pub(super) next_affinity: u32,
+    pub(super) next_check_mono_us: u64,
+}
+
+impl Engine {
+    /// An engine without calls. `seed` decides the order in which ports are used and nothing else.
+    #[must_use]
+    pub fn new(config: CoreConfig, seed: u64) -> Self {
+        Self {
+            interfaces: Interfaces::new(&config),
+            config,
+            calls: SlotMap::with_key(),
+            by_id: AHashMap::new(),
+            by_stream: AHashMap::new(),
+            tally: Tally::default(),
+            outputs: Vec::new(),
+            rng: Rng::new(seed),
+            next_stream: 0,
+            next_affinity: 0,
+            next_check_mono_us: 0,
+        }
+    }
+
+    /// Carries a command out. Sockets are open when this returns; the rest is in [`Engine::take_outputs`].
+    /// A command that fails changes nothing.
+    pub fn request(
+        &mut self,
+        now: Now,
+        source: &ControlSource,
+        request: &Request,
+        plane: &mut dyn MediaPlane,
+    ) -> Reply {
+        self.tally.start(now);
+        let result = match request.command {
+            Command::Ping => Ok(Reply::pong()),
+            Command::Offer => self.offer(now, source, request, plane),
+            Command::Answer => self.answer(now, request, plane),
+            Command::Delete => self.delete(now, request, plane),
+            Command::Query => self.query(request, plane),
+            Command::List => Ok(self.list(request)),
+            Command::Statistics => Ok(self.statistics(now, plane)),
+            other => Err(CallError::NotBuilt(other.wire_name())),
+        };
+        let mut reply = result.unwrap_or_else(|error| {
+            tracing::warn!(
+                target: "control",
+                call = %request.call_id.as_deref().unwrap_or_default(),
+                "{} from {} ({}) refused: {error}",
+                request.command.wire_name(), source.addr, source.transport,
+            );
+            Reply::error(error.to_string())
+        });
+        if !request.not_built.is_empty() && !reply.is_error() {
+            reply.warnings.push(format!("not available in this release: {}", request.not_built.join(", ")));
+        }
+        self.tally.count(source.addr.ip(), request.command, reply.is_error());
+        reply
+    }
+
+    /// Adds the time a command took, as the shell measured it, to the statistics of a proxy.
+    pub fn record_duration(&mut self, proxy: IpAddr, command: Command, microseconds: u64) {
+        self.tally.took(proxy, command, microseconds);
+    }
+
+    /// Takes in what the media plane reports. Reports about sockets that are gone are ignored.
+    pub fn event(&mut self, now: Now, event: MediaEvent) {
+        let (MediaEvent::EndpointSettled { stream, .. } | MediaEvent::FlowPath { stream, .. }) = event;
+        let Some(&key) = self.by_stream.get(&stream) else { return };
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let id = call.id.clone();
+        let Some(socket) = call.socket_mut(stream) else { return };
+        match event {
+            MediaEvent::EndpointSettled { endpoint, .. } => {
+                if socket.settled && socket.endpoint == Some(endpoint) {
+                    return;
+                }
+                tracing::debug!(
+                    target: "core", call = %id,
+                    "endpoint of {} is {endpoint} (signalled: {:?})", socket.local, socket.signalled,
+                );
+                socket.endpoint = Some(endpoint);
+                socket.settled = true;
+                self.plan(now, key);
+            }
+            MediaEvent::FlowPath { path, .. } => {
+                tracing::debug!(target: "core", call = %id, "path of {}: {path:?}", socket.local);
+                socket.path = path;
+            }
+        }
+    }
+
+    /// What the shell is to do, in order. To be called after every other method.
+    pub fn take_outputs(&mut self) -> Vec<Output> {
+        std::mem::take(&mut self.outputs)
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> &CoreConfig {
+        &self.config
+    }
+
+    /// For changes at run time: timeouts, limits, TOS. Interfaces and port ranges are fixed at the start.
+    pub fn config_mut(&mut self) -> &mut CoreConfig {
+        &mut self.config
+    }
+
+    /// Ends a call at once, by order of the operator; `false` if there is none with this Call-ID.
+    pub fn terminate(&mut self, now: Now, call_id: &str, plane: &mut dyn MediaPlane) -> bool {
+        let key = self.by_id.get(call_id).copied();
+        if let Some(key) = key {
+            self.end_call(now, key, EndedBy::Operator, plane);
+        }
+        key.is_some()
+    }
+
+    /// Ends all calls, for an orderly shutdown; the number of calls that were ended.
+    pub fn terminate_all(&mut self, now: Now, plane: &mut dyn MediaPlane) -> usize {
+        let keys: Vec<CallKey> = self.calls.keys().collect();
+        for &key in &keys {
+            self.end_call(now, key, EndedBy::Operator, plane);
+        }
+        keys.len()
+    }
+
+    /// Works on a copy of `call` (a new one where `key` is `None`) and keeps it only if `work` succeeds.
+    pub(super) fn attempt<T>(
+        &mut self,
+        now: Now,
+        key: Option<CallKey>,
+        call: Call,
+        plane: &mut dyn MediaPlane,
+        work: impl FnOnce(&mut Draft<'_>) -> Result<T, CallError>,
+    ) -> Result<(T, Vec<String>, CallKey), CallError> {
+        let mut draft = Draft::new(
+            call,
+            Workshop {
+                now,
+                config: &self.config,
+                interfaces: &mut self.interfaces,
+                rng: &mut self.rng,
+                next_stream: &mut self.next_stream,
+                plane: &mut *plane,
+            },
+        );
+        let value = match work(&mut draft) {
+            Ok(value) => value,
+            Err(error) => {
+                draft.roll_back();
+                return Err(error);
+            }
+        };
+        let (call, warnings) = draft.commit();
+        let key = match key {
+            Some(key) => {
+                if let Some(slot) = self.calls.get_mut(key) {
+                    *slot = call;
+                }
+                key
+            }
+            None => {
+                let id = call.id.clone();
+                let key = self.calls.insert(call);
+                self.by_id.insert(id, key);
+                key
+            }
+        };
+        self.settle(now, key, plane);
+        Ok((value, warnings, key))
+    }
+
+    /// Closes what nothing refers to any more and brings relay and kernel up to date.
+    pub(super) fn settle(&mut self, now: Now, key: CallKey, plane: &mut dyn MediaPlane) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let gone = call.sweep();
+        for socket in &call.sockets {
+            self.by_stream.insert(socket.stream, key);
+        }
+        self.plan(now, key);
+        for socket in gone {
+            self.by_stream.remove(&socket.stream);
+            if let Some(pool) = self.interfaces.pool_mut(socket.local_idx) {
+                pool.release(socket.local.port());
+            }
+            if socket.configured.is_none() {
+                plane.abandon(socket.stream);
+                continue;
+            }
+            self.tally.closed(&socket, &plane.counters(socket.stream));
+            if socket.flow.is_some() {
+                self.outputs.push(Output::Flow(FlowCommand::Remove { stream: socket.stream }));
+            }
+            self.outputs.push(Output::Relay(RelayCommand::Close { stream: socket.stream }));
+        }
+    }
+
+    /// Ends a call with everything that belongs to it.
+    pub(super) fn end_call(&mut self, now: Now, key: CallKey, by: EndedBy, plane: &mut dyn MediaPlane) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let id = call.id.clone();
+        self.tally.ended(now, call, by, plane);
+        call.dialogues.clear();
+        tracing::info!(target: "core", call = %id, "call ended: {by}");
+        self.settle(now, key, plane);
+        self.calls.remove(key);
+        self.by_id.remove(&id);
+    }
+
+    pub(super) fn next_affinity(&mut self) -> Affinity {
+        self.next_affinity = self.next_affinity.wrapping_add(1);
+        Affinity(self.next_affinity)
+    }
+}

@@ -1,0 +1,39 @@
+//! Why a command was refused. The texts reach the SIP proxy as `error-reason`.
+
+use super::interfaces::InterfaceError;
+use crate::{io::OpenError, sdp::SdpError};
+
+/// Why a command was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum CallError {
+    #[error("No call-id in message")]
+    NoCallId,
+    #[error("No from-tag in message")]
+    NoFromTag,
+    #[error("No to-tag in message")]
+    NoToTag,
+    #[error("No SDP body in message")]
+    NoSdp,
+    #[error("Failed to parse SDP: {0}")]
+    Sdp(#[from] SdpError),
+    #[error("Unknown call-id")]
+    UnknownCall,
+    #[error("Call-ID not found or tags didn't match")]
+    NotFound,
+    #[error("Unknown tag '{0}': the answer belongs to no offer of this call; send the offer first")]
+    NoOffer(String),
+    #[error("Command '{0}' is not available in this release")]
+    NotBuilt(&'static str),
+    #[error("Maximum number of sessions ({0}) reached; raise --max-sessions or end calls")]
+    MaxSessions(i64),
+    #[error("{0} of more than {1} bytes in message")]
+    TooLong(&'static str, usize),
+    #[error("Call has {0} dialogues already; delete the branches that failed")]
+    TooManyDialogues(usize),
+    #[error(transparent)]
+    Interface(#[from] InterfaceError),
+    #[error(
+        "no port of interface '{interface}' ({address}) could be opened: {cause}; see that the address exists and enough file descriptors are allowed"
+    )]
+    Open { interface: String, address: std::net::IpAddr, cause: OpenError },
+}

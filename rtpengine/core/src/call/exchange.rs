@@ -1,0 +1,354 @@
+//! What offers and answers have in common: one party's SDP goes in, the other party's comes out.
+
+use std::net::IpAddr;
+
+use super::{
+    address,
+    direction::{Placement, wanted},
+    draft::Draft,
+    error::CallError,
+    interfaces::{Family, LocalIdx},
+    media::{Carries, Face, MediaPair, Side, carries},
+    mux, wording,
+};
+use crate::{
+    ng::{DropTraffic, Flag, Request, TosRequest, TransportProtocol},
+    sdp::{Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip},
+};
+
+/// An offer or an answer, found its place in the call.
+pub(super) struct Exchange<'r, 's> {
+    pub(super) request: &'r Request,
+    pub(super) session: &'r Session<'s>,
+    pub(super) dialogue: usize,
+    /// The side whose SDP this is.
+    pub(super) from: Side,
+    pub(super) offer: bool,
+    pub(super) placement: Placement,
+}
+
+/// ICE is not served and every m-line has its own port: neither may be promised to a peer.
+const STRIP: Strip = Strip { ice: true, sdes: false, dtls: false, bundle: true, feedback: false };
+
+impl Exchange<'_, '_> {
+    /// Takes the SDP into the call and yields the body for the other party.
+    pub(super) fn run(mut self, draft: &mut Draft<'_>) -> Result<Vec<u8>, CallError> {
+        self.call_settings(draft);
+        draft.warnings.append(&mut self.placement.warnings);
+        let Some(dialogue) = draft.call.dialogues.get_mut(self.dialogue) else {
+            return Err(CallError::NotFound);
+        };
+        if self.offer {
+            for (side, name) in
+                [(self.from, &mut self.placement.from), (self.from.other(), &mut self.placement.to)]
+            {
+                if name.is_some() {
+                    *dialogue.interfaces.get_mut(side) = name.clone();
+                }
+            }
+        } else {
+            dialogue.answered = true;
+        }
+        let receiver = *dialogue.parties.get(self.from.other());
+        let mut medias = std::mem::take(&mut dialogue.medias);
+        if medias.len() < self.session.medias.len() {
+            medias.resize_with(self.session.medias.len(), || MediaPair {
+                carries: if self.offer { Carries::Rtp } else { Carries::Nothing },
+                ..MediaPair::default()
+            });
+        }
+        let mut plans = Vec::with_capacity(self.session.medias.len());
+        let mut shown = None;
+        for (index, media) in self.session.medias.iter().enumerate() {
+            let (before, after) = medias.split_at_mut(index);
+            let Some(pair) = after.first_mut() else { continue };
+            let written = self.media(draft, before, pair, media)?;
+            shown = shown.or(written.address);
+            plans.push(written);
+        }
+        // m-lines the body no longer has (against RFC 3264 §8, but it happens) carry nothing.
+        for pair in medias.iter_mut().skip(self.session.medias.len()) {
+            pair.carries = Carries::Nothing;
+            pair.release();
+        }
+        if let Some(dialogue) = draft.call.dialogues.get_mut(self.dialogue) {
+            dialogue.medias = medias;
+        }
+        draft.call.touch(self.dialogue, draft.now);
+        let mut sent = draft.call.party(receiver).map(|party| party.sent.clone()).unwrap_or_default();
+        let body = wording::body(self.session, plans, STRIP, shown, self.request, &mut sent);
+        if let Some(party) = draft.call.party_mut(receiver) {
+            party.sent = sent;
+        }
+        Ok(body)
+    }
+
+    fn call_settings(&self, draft: &mut Draft<'_>) {
+        let (request, call) = (self.request, &mut draft.call);
+        match request.tos {
+            TosRequest::Default => call.tos = draft.config.tos,
+            TosRequest::Unchanged => {}
+            TosRequest::Set(tos) => call.tos = Some(tos),
+        }
+        if request.endpoint_learning.is_some() {
+            call.learning = request.endpoint_learning;
+        }
+        match request.drop_traffic {
+            Some(DropTraffic::Start) => call.drop_traffic = true,
+            Some(DropTraffic::Stop) => call.drop_traffic = false,
+            None => {}
+        }
+        call.debug |= request.has(Flag::Debug);
+    }
+
+    fn media(
+        &self,
+        draft: &mut Draft<'_>,
+        before: &[MediaPair],
+        pair: &mut MediaPair,
+        media: &Media<'_>,
+    ) -> Result<MediaPlan<'static>, CallError> {
+        let refused = !self.offer && pair.carries == Carries::Nothing;
+        pair.carries = carries(media);
+        let (rtp_endpoint, rtcp_endpoint) = address::endpoints(media, self.request, draft.config);
+        let moved = {
+            let sender = pair.faces.get_mut(self.from);
+            let moved =
+                sender.advertised.is_some() && rtp_endpoint.is_some() && sender.advertised != rtp_endpoint;
+            sender.fill(media);
+            sender.advertised = rtp_endpoint;
+            sender.advertised_rtcp = rtcp_endpoint;
+            moved
+        };
+        match pair.carries {
+            Carries::Foreign => {
+                pair.release();
+                return Ok(MediaPlan::default());
+            }
+            Carries::Rtp | Carries::Raw if !refused => {}
+            Carries::Rtp | Carries::Raw | Carries::Nothing => {
+                pair.carries = Carries::Nothing;
+                pair.release();
+                return Ok(MediaPlan { port: Some(0), strip: STRIP, ..MediaPlan::default() });
+            }
+        }
+        self.policies(pair);
+        self.mux(pair, media);
+        let sender_family =
+            media.connection.and_then(|connection| connection.ip).map_or(Family::V4, Family::of);
+        if self.offer && moved && self.request.has(Flag::NoPortLatching) {
+            let sender = pair.faces.get_mut(self.from);
+            (sender.rtp, sender.rtcp) = (None, None);
+        }
+        let rtcp = pair.carries == Carries::Rtp;
+        let hint = |side: Side| before.iter().rev().find_map(|pair| pair.faces.get(side).local);
+        let place = |side: Side, wish: Option<Family>| Place {
+            moved: self.offer && self.asked(side).is_some(),
+            family: wish,
+            hint: hint(side),
+            side,
+            rtcp,
+        };
+        let (from, to) = (self.from, self.from.other());
+        let from_wish = if self.offer { self.placement.from_family.or(Some(sender_family)) } else { None };
+        self.ensure(draft, pair.faces.get_mut(from), place(from, from_wish), sender_family)?;
+        let known = pair.faces.get(to).advertised.map(|address| Family::of(address.ip()));
+        let to_wish = if self.offer { self.placement.to_family } else { None };
+        let to_default = known.unwrap_or(sender_family);
+        self.ensure(draft, pair.faces.get_mut(to), place(to, to_wish), to_default)?;
+        for side in Side::BOTH {
+            signal(draft, pair.faces.get(side));
+        }
+        Ok(self.written(draft, pair, media))
+    }
+
+    fn asked(&self, side: Side) -> Option<&str> {
+        let name = if side == self.from { &self.placement.from } else { &self.placement.to };
+        name.as_deref()
+    }
+
+    /// `asymmetric` speaks of the sender; the source policies hold for both sides. An offer sets them anew, an answer adds.
+    fn policies(&self, pair: &mut MediaPair) {
+        let (sender, receiver) = pair.faces.split_mut(self.from);
+        sender.asymmetric = self.request.has(Flag::Asymmetric);
+        let (strict, handover) =
+            (self.request.has(Flag::StrictSource), self.request.has(Flag::MediaHandover));
+        for face in [sender, receiver] {
+            face.strict_source = strict || (face.strict_source && !self.offer);
+            face.media_handover = handover || (face.media_handover && !self.offer);
+        }
+    }
+
+    fn mux(&self, pair: &mut MediaPair, media: &Media<'_>) {
+        let rtp = pair.carries == Carries::Rtp;
+        let (sender, receiver) = pair.faces.split_mut(self.from);
+        let asked = media.rtcp_mux || media.rtcp_mux_only;
+        if !rtp {
+            (sender.mux, receiver.mux) = Default::default();
+        } else if self.offer {
+            mux::on_offer(&mut sender.mux, &mut receiver.mux, asked, self.request.rtcp_mux);
+        } else {
+            mux::on_answer(&mut sender.mux, &mut receiver.mux, asked, self.request.rtcp_mux);
+        }
+    }
+
+    /// Sees to it that a face has the sockets it needs, on the interface and of the family asked for.
+    fn ensure(
+        &self,
+        draft: &mut Draft<'_>,
+        face: &mut Face,
+        place: Place,
+        default_family: Family,
+    ) -> Result<(), CallError> {
+        let name = draft
+            .call
+            .dialogues
+            .get(self.dialogue)
+            .and_then(|dialogue| dialogue.interfaces.get(place.side).clone());
+        let wanted = wanted(name.as_deref());
+        if let Some(local) = face.local {
+            let elsewhere = place.moved && !draft.interfaces.matches(local, &wanted);
+            let other_family = place.family.is_some_and(|family| draft.interfaces.could_move(local, family));
+            if elsewhere || other_family {
+                (face.rtp, face.rtcp, face.local) = (None, None, None);
+            }
+        }
+        let single = face.mux.active || !place.rtcp;
+        let Some(rtp) = face.rtp else {
+            let family = place.family.unwrap_or(default_family);
+            let (local, rtp, rtcp) = self.open(draft, &wanted, family, single, face.local.or(place.hint))?;
+            (face.local, face.rtp, face.rtcp) = (Some(local), Some(rtp), rtcp);
+            return Ok(());
+        };
+        if single {
+            face.rtcp = None;
+        } else if let (None, Some(local)) = (face.rtcp, face.local) {
+            let port = draft.call.socket(rtp).map_or(0, |socket| socket.local.port());
+            face.rtcp = Some(draft.open_rtcp(local, port)?);
+        }
+        Ok(())
+    }
+
+    /// Opens sockets next to those of the other m-lines if possible, else wherever the interface has room.
+    fn open(
+        &self,
+        draft: &mut Draft<'_>,
+        wanted: &super::interfaces::Wanted<'_>,
+        family: Family,
+        single: bool,
+        hint: Option<LocalIdx>,
+    ) -> Result<(LocalIdx, crate::io::StreamId, Option<crate::io::StreamId>), CallError> {
+        let first_only = draft.config.save_interface_ports;
+        let near = hint.filter(|&local| {
+            draft.interfaces.matches(local, wanted)
+                && draft.interfaces.local(local).is_some_and(|found| Family::of(found.address) == family)
+        });
+        if let Some(local) = near
+            && let Ok((rtp, rtcp)) = draft.open(local, single)
+        {
+            return Ok((local, rtp, rtcp));
+        }
+        let local = draft.interfaces.choose(wanted, family, single, first_only)?;
+        let (rtp, rtcp) = draft.open(local, single)?;
+        Ok((local, rtp, rtcp))
+    }
+
+    /// How the m-line is written for the receiver.
+    fn written(&self, draft: &mut Draft<'_>, pair: &MediaPair, media: &Media<'_>) -> MediaPlan<'static> {
+        let rtp = pair.carries == Carries::Rtp;
+        let face = pair.faces.get(self.from.other());
+        let port = |stream| draft.call.socket(stream).map(|socket| socket.local.port());
+        let media_port = face.rtp.and_then(port);
+        let rtcp_port = face.rtcp.and_then(port).or(media_port);
+        let ours = face.local.and_then(|local| draft.interfaces.local(local)).map(|local| local.advertised);
+        let shown: Option<IpAddr> = ours.map(|ours| address::written(ours, media, self.request));
+        let mut plan = MediaPlan { address: shown, port: media_port, strip: STRIP, ..MediaPlan::default() };
+        if !rtp {
+            return plan;
+        }
+        plan.complete_rtpmaps = true;
+        plan.rtcp = match (rtcp_port, ours) {
+            _ if self.request.has(Flag::NoRtcpAttribute) => RtcpPlan::Omit,
+            (Some(port), Some(ours)) if self.request.has(Flag::FullRtcpAttribute) => {
+                RtcpPlan::Full(self.request.media_address.unwrap_or(ours), port)
+            }
+            (Some(port), _) => RtcpPlan::Port(port),
+            (None, _) => RtcpPlan::Omit,
+        };
+        let mux = if self.offer { face.mux.proposed } else { face.mux.active };
+        plan.rtcp_mux = if mux { RtcpMuxPlan::Add } else { RtcpMuxPlan::Remove };
+        if !self.request.has(Flag::OriginalSendrecv) {
+            plan.direction = Some(media.effective_direction());
+        }
+        let (protocol, warning) = self.protocol(face, media);
+        draft.warnings.extend(warning);
+        plan.protocol = protocol.map(protocol_name);
+        plan.strip.feedback = protocol.is_some_and(|protocol| !protocol.is_feedback());
+        plan
+    }
+
+    /// The profile to write if it is not the one in the body. Profiles differ in feedback only: encryption passes through.
+    fn protocol(&self, receiver: &Face, media: &Media<'_>) -> (Option<Protocol>, Option<String>) {
+        let asked = self.request.transport_protocol.as_ref();
+        let accept = asked == Some(&TransportProtocol::Accept);
+        let wanted = match asked.and_then(TransportProtocol::sdp_name) {
+            Some(name) => Some(Protocol::of(name)),
+            None if self.offer || accept => None,
+            // An answer comes in the profile of the offer (RFC 3264 §6), whatever the answerer wrote.
+            None => receiver.protocol,
+        };
+        match wanted {
+            Some(wanted) if wanted == media.protocol => (None, None),
+            Some(wanted) if wanted.is_rtp() && wanted.is_srtp() == media.protocol.is_srtp() => {
+                (Some(wanted), None)
+            }
+            Some(_) if asked.is_some() && !accept => (
+                None,
+                Some(
+                    "transport protocol not changed: RTP/SRTP bridging is not available in this release"
+                        .into(),
+                ),
+            ),
+            Some(_) | None => (None, None),
+        }
+    }
+}
+
+/// Where a face's sockets belong.
+struct Place {
+    /// The request names an interface for this side.
+    moved: bool,
+    /// The request or the body fixes the family.
+    family: Option<Family>,
+    hint: Option<LocalIdx>,
+    side: Side,
+    rtcp: bool,
+}
+
+/// Tells the sockets of a face where its party is.
+fn signal(draft: &mut Draft<'_>, face: &Face) {
+    let now = draft.now;
+    for (stream, address) in [(face.rtp, face.advertised), (face.rtcp, face.advertised_rtcp)] {
+        if let Some(socket) = stream.and_then(|stream| draft.call.socket_mut(stream)) {
+            socket.signal(address);
+            socket.since_mono_us = now.mono_us;
+            socket.since_unix_us = now.unix_us;
+        }
+    }
+}
+
+const fn protocol_name(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::RtpAvp => "RTP/AVP",
+        Protocol::RtpSavp => "RTP/SAVP",
+        Protocol::RtpAvpf => "RTP/AVPF",
+        Protocol::RtpSavpf => "RTP/SAVPF",
+        Protocol::UdpTlsRtpSavp => "UDP/TLS/RTP/SAVP",
+        Protocol::UdpTlsRtpSavpf => "UDP/TLS/RTP/SAVPF",
+        Protocol::Udptl => "udptl",
+        Protocol::Udp => "udp",
+        Protocol::DtlsSctp => "UDP/DTLS/SCTP",
+        Protocol::UdpBfcp => "UDP/BFCP",
+        Protocol::Tcp | Protocol::Unknown => "TCP",
+    }
+}

@@ -1,0 +1,173 @@
+//! One m-line of a dialogue: two faces, one towards each party.
+
+use std::net::SocketAddr;
+
+use smallvec::SmallVec;
+
+use super::{interfaces::LocalIdx, mux::Mux};
+use crate::{
+    io::StreamId,
+    sdp::{Direction, Media, Protocol},
+};
+
+/// Towards which party of a dialogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Side {
+    /// The one that made the first offer.
+    Offerer,
+    /// The one that answered it.
+    Answerer,
+}
+
+impl Side {
+    pub(super) const BOTH: [Self; 2] = [Self::Offerer, Self::Answerer];
+
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Offerer => Self::Answerer,
+            Self::Answerer => Self::Offerer,
+        }
+    }
+}
+
+/// One value for each side.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sides<T> {
+    offerer: T,
+    answerer: T,
+}
+
+impl<T> Sides<T> {
+    pub(super) fn new(offerer: T, answerer: T) -> Self {
+        Self { offerer, answerer }
+    }
+
+    pub(super) fn get(&self, side: Side) -> &T {
+        match side {
+            Side::Offerer => &self.offerer,
+            Side::Answerer => &self.answerer,
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Offerer => &mut self.offerer,
+            Side::Answerer => &mut self.answerer,
+        }
+    }
+
+    /// Exchanges the two.
+    pub(super) fn swap(&mut self) {
+        std::mem::swap(&mut self.offerer, &mut self.answerer);
+    }
+
+    /// This side first, the other second.
+    pub(super) fn split_mut(&mut self, side: Side) -> (&mut T, &mut T) {
+        match side {
+            Side::Offerer => (&mut self.offerer, &mut self.answerer),
+            Side::Answerer => (&mut self.answerer, &mut self.offerer),
+        }
+    }
+}
+
+/// What an m-line carries, as far as relaying goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Carries {
+    /// RTP and RTCP.
+    #[default]
+    Rtp,
+    /// Other datagrams.
+    Raw,
+    /// Nothing that a UDP port can relay: the m-line is passed on as it is.
+    Foreign,
+    /// Port 0: rejected or switched off.
+    Nothing,
+}
+
+/// An m-line towards one party.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Face {
+    /// The party has signalled this m-line.
+    pub(super) filled: bool,
+    /// `audio`, `video`...
+    pub(super) kind: String,
+    pub(super) protocol: Option<Protocol>,
+    /// As the party wrote it.
+    pub(super) protocol_name: String,
+    /// First codec, `NAME/RATE[/CHANNELS]`.
+    pub(super) codec: String,
+    pub(super) clock_rates: SmallVec<[(u8, u32); 8]>,
+    /// As the party signalled it, zero address included.
+    pub(super) direction: Direction,
+    /// The address in the party's SDP; where its RTP goes by that.
+    pub(super) advertised: Option<SocketAddr>,
+    /// The same for RTCP.
+    pub(super) advertised_rtcp: Option<SocketAddr>,
+    pub(super) mux: Mux,
+    /// `asymmetric`: no learning.
+    pub(super) asymmetric: bool,
+    pub(super) strict_source: bool,
+    pub(super) media_handover: bool,
+    /// The local address of the sockets.
+    pub(super) local: Option<LocalIdx>,
+    pub(super) rtp: Option<StreamId>,
+    pub(super) rtcp: Option<StreamId>,
+}
+
+impl Face {
+    /// Takes over what the party's SDP says, addresses aside.
+    pub(super) fn fill(&mut self, media: &Media<'_>) {
+        self.filled = true;
+        self.kind = media.kind.as_str().to_owned();
+        self.protocol = Some(media.protocol);
+        self.protocol_name = media.protocol_name.to_owned();
+        self.codec = media.primary_codec().map_or_else(String::new, |codec| {
+            let stereo = if codec.channels > 1 { format!("/{}", codec.channels) } else { String::new() };
+            format!("{}/{}{stereo}", codec.encoding, codec.clock_rate)
+        });
+        self.clock_rates =
+            media.codecs.iter().map(|codec| (codec.payload_type, codec.clock_rate)).take(32).collect();
+        self.direction = media.effective_direction();
+    }
+
+    /// Forgets the sockets; the call closes those nothing refers to.
+    pub(super) fn release(&mut self) {
+        self.rtp = None;
+        self.rtcp = None;
+        self.local = None;
+        self.mux = Mux::default();
+    }
+
+    pub(super) fn streams(&self) -> impl Iterator<Item = StreamId> {
+        self.rtp.into_iter().chain(self.rtcp)
+    }
+}
+
+/// One m-line.
+#[derive(Clone, Debug, Default)]
+pub(super) struct MediaPair {
+    pub(super) carries: Carries,
+    pub(super) faces: Sides<Face>,
+}
+
+impl MediaPair {
+    /// Closes both sides.
+    pub(super) fn release(&mut self) {
+        for side in Side::BOTH {
+            self.faces.get_mut(side).release();
+        }
+    }
+}
+
+/// How a media section is to be treated.
+pub(super) fn carries(media: &Media<'_>) -> Carries {
+    if !media.protocol.is_udp() {
+        Carries::Foreign
+    } else if media.is_disabled() {
+        Carries::Nothing
+    } else if media.protocol.is_rtp() {
+        Carries::Rtp
+    } else {
+        Carries::Raw
+    }
+}

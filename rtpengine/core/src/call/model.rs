@@ -1,0 +1,157 @@
+//! A call: parties, the dialogues between them, and the sockets the dialogues refer to.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use smallvec::SmallVec;
+
+use super::{
+    dialogue::Dialogue,
+    media::{Side, Sides},
+    party::{Party, PartyId, Sent},
+    socket::Socket,
+};
+use crate::io::{Affinity, Learning, Now, StreamId};
+
+/// One call.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) id: Arc<str>,
+    pub(super) affinity: Affinity,
+    pub(super) created: Now,
+    pub(super) last_signal_unix_us: u64,
+    /// The proxy that created it.
+    pub(super) proxy: Option<SocketAddr>,
+    pub(super) parties: Vec<Party>,
+    pub(super) dialogues: Vec<Dialogue>,
+    pub(super) sockets: SmallVec<[Socket; 4]>,
+    pub(super) tos: Option<u8>,
+    pub(super) learning: Option<Learning>,
+    /// `drop-traffic`
+    pub(super) drop_traffic: bool,
+    /// Everything about it is logged.
+    pub(super) debug: bool,
+    next_party: u32,
+    next_order: u64,
+}
+
+impl Call {
+    pub(super) fn new(id: &str, affinity: Affinity, created: Now, proxy: Option<SocketAddr>) -> Self {
+        Self {
+            id: Arc::from(id),
+            affinity,
+            created,
+            last_signal_unix_us: created.unix_us,
+            proxy,
+            parties: Vec::new(),
+            dialogues: Vec::new(),
+            sockets: SmallVec::new(),
+            tos: None,
+            learning: None,
+            drop_traffic: false,
+            debug: false,
+            next_party: 0,
+            next_order: 0,
+        }
+    }
+
+    pub(super) fn party(&self, id: PartyId) -> Option<&Party> {
+        self.parties.iter().find(|party| party.id == id)
+    }
+
+    pub(super) fn party_mut(&mut self, id: PartyId) -> Option<&mut Party> {
+        self.parties.iter_mut().find(|party| party.id == id)
+    }
+
+    pub(super) fn party_by_tag(&self, tag: &str) -> Option<PartyId> {
+        self.parties.iter().find(|party| party.tag.as_deref() == Some(tag)).map(|party| party.id)
+    }
+
+    pub(super) fn add_party(&mut self, tag: Option<&str>, offerer: bool, now: Now) -> PartyId {
+        let id = PartyId(self.next_party);
+        self.next_party += 1;
+        self.parties.push(Party {
+            id,
+            tag: tag.map(str::to_owned),
+            label: None,
+            branch: None,
+            metadata: None,
+            created_unix_us: now.unix_us,
+            offerer,
+            sent: Sent::default(),
+        });
+        id
+    }
+
+    pub(super) fn add_dialogue(
+        &mut self,
+        offerer: PartyId,
+        answerer: PartyId,
+        branch: Option<&str>,
+        now: Now,
+    ) -> usize {
+        self.dialogues.push(Dialogue {
+            parties: Sides::new(offerer, answerer),
+            branch: branch.map(str::to_owned),
+            medias: Vec::new(),
+            interfaces: Sides::default(),
+            created_mono_us: now.mono_us,
+            answered: false,
+            order: 0,
+            delete_at: None,
+        });
+        self.dialogues.len() - 1
+    }
+
+    /// Marks a dialogue as the latest one spoken about and takes back its deletion.
+    pub(super) fn touch(&mut self, dialogue: usize, now: Now) {
+        self.last_signal_unix_us = now.unix_us;
+        self.next_order += 1;
+        if let Some(dialogue) = self.dialogues.get_mut(dialogue) {
+            dialogue.order = self.next_order;
+            dialogue.delete_at = None;
+        }
+    }
+
+    pub(super) fn socket(&self, stream: StreamId) -> Option<&Socket> {
+        self.sockets.iter().find(|socket| socket.stream == stream)
+    }
+
+    pub(super) fn socket_mut(&mut self, stream: StreamId) -> Option<&mut Socket> {
+        self.sockets.iter_mut().find(|socket| socket.stream == stream)
+    }
+
+    /// Every dialogue is waiting for its deletion.
+    pub(super) fn is_deleting(&self) -> bool {
+        self.dialogues.iter().all(|dialogue| dialogue.delete_at.is_some())
+    }
+
+    pub(super) fn is_answered(&self) -> bool {
+        self.dialogues.iter().any(|dialogue| dialogue.answered)
+    }
+
+    /// The party at the other end of an unanswered dialogue has not signalled yet.
+    pub(super) fn is_open(&self, dialogue: &Dialogue) -> bool {
+        self.party(*dialogue.parties.get(Side::Answerer)).is_some_and(|party| party.tag.is_none())
+    }
+
+    /// Drops parties that no dialogue names, and yields the sockets that no dialogue refers to.
+    pub(super) fn sweep(&mut self) -> Vec<Socket> {
+        let Self { parties, dialogues, sockets, .. } = self;
+        parties.retain(|party| dialogues.iter().any(|dialogue| dialogue.has(party.id)));
+        let live = |stream: StreamId| {
+            dialogues.iter().flat_map(|dialogue| &dialogue.medias).any(|media| {
+                Side::BOTH.into_iter().any(|side| media.faces.get(side).streams().any(|used| used == stream))
+            })
+        };
+        let mut gone = Vec::new();
+        let mut index = 0;
+        while let Some(socket) = sockets.get(index) {
+            if live(socket.stream) {
+                index += 1;
+            } else {
+                gone.push(sockets.remove(index));
+            }
+        }
+        gone
+    }
+}

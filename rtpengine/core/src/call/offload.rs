@@ -1,0 +1,82 @@
+//! Which streams the kernel may forward, and as what.
+
+use smallvec::smallvec;
+
+use super::{interfaces::Interfaces, media::Side, model::Call, plan::Wire, socket::Socket};
+use crate::io::{Component, FlowIdentity, FlowOutput, FlowSpec, Reason, SourceMismatch, SourcePolicy};
+
+/// The flow for a socket, or why there must be none.
+///
+/// Held streams stay in userspace: little arrives on them, and they resume without waiting for the kernel.
+pub(super) fn decide(
+    call: &Call,
+    interfaces: &Interfaces,
+    offload: bool,
+    wire: &Wire,
+) -> Result<FlowSpec, Reason> {
+    if !offload {
+        return Err(Reason::TableOff);
+    }
+    let rtcp_mux = match wire.relay.component {
+        Component::Rtp => false,
+        Component::Mux => true,
+        Component::Rtcp => return Err(Reason::RtcpStream),
+        Component::Raw => return Err(Reason::NotRtpStream),
+    };
+    let source = wire.relay.endpoint.ok_or(Reason::NoEndpoint)?;
+    if !wire.relay.endpoint_settled {
+        return Err(Reason::NotEstablished);
+    }
+    let sink = match wire.relay.sinks.as_slice() {
+        [] => return Err(Reason::NoSink),
+        [sink] => call.socket(*sink).ok_or(Reason::NoSink)?,
+        [_, _, ..] => return Err(Reason::ManyOutputs),
+    };
+    if let Some(reason) = wire.relay.discard {
+        return Err(reason);
+    }
+    let socket = call.socket(wire.stream).ok_or(Reason::NoSink)?;
+    let to = sink.endpoint.ok_or(Reason::NoEndpoint)?;
+    let mismatch = match wire.relay.source_policy {
+        SourcePolicy::Accept => SourceMismatch::Ignore,
+        SourcePolicy::Strict => SourceMismatch::Drop,
+        SourcePolicy::Handover => SourceMismatch::Punt,
+    };
+    Ok(FlowSpec {
+        stream: wire.stream,
+        local: socket.local,
+        rtcp_mux,
+        source,
+        mismatch,
+        outputs: smallvec![FlowOutput { stream: sink.stream, from: sink.local, to, tos: call.tos }],
+        payload_types: smallvec![],
+        identity: Box::new(identity(call, interfaces, wire, socket, sink)),
+    })
+}
+
+fn identity(
+    call: &Call,
+    interfaces: &Interfaces,
+    wire: &Wire,
+    socket: &Socket,
+    sink: &Socket,
+) -> FlowIdentity {
+    let tag = |side: Side| {
+        let dialogue = call.dialogues.get(wire.dialogue);
+        let party = dialogue.and_then(|dialogue| call.party(*dialogue.parties.get(side)));
+        party.map_or_else(String::new, |party| party.tag().to_owned())
+    };
+    let interface = |socket: &Socket| {
+        interfaces.local(socket.local_idx).map_or_else(String::new, |local| local.interface.clone())
+    };
+    FlowIdentity {
+        call_id: call.id.to_string(),
+        tag: tag(wire.side),
+        peer_tag: tag(wire.side.other()),
+        media: u16::try_from(wire.media).unwrap_or(u16::MAX),
+        interface: interface(socket),
+        peer_interface: interface(sink),
+        created_unix_us: call.created.unix_us,
+        offerer: wire.side == Side::Offerer,
+    }
+}

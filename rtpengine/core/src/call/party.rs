@@ -1,0 +1,38 @@
+//! One participant of a call, known by its SIP tag.
+
+/// Identity of a party within its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct PartyId(pub(super) u32);
+
+/// A participant. Its media belong to the dialogues it takes part in.
+#[derive(Clone, Debug)]
+pub(super) struct Party {
+    pub(super) id: PartyId,
+    /// `None` until the party has signalled: the receiver of an unanswered offer.
+    pub(super) tag: Option<String>,
+    pub(super) label: Option<String>,
+    pub(super) branch: Option<String>,
+    pub(super) metadata: Option<String>,
+    pub(super) created_unix_us: u64,
+    /// Entered the call as the sender of an offer.
+    pub(super) offerer: bool,
+    pub(super) sent: Sent,
+}
+
+impl Party {
+    /// The tag, empty while unknown.
+    pub(super) fn tag(&self) -> &str {
+        self.tag.as_deref().unwrap_or_default()
+    }
+}
+
+/// What the bodies sent to a party have shown it, for the `replace` flags that promise continuity.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sent {
+    pub(super) username: Option<String>,
+    pub(super) session_id: Option<String>,
+    pub(super) session_name: Option<String>,
+    pub(super) version: Option<u64>,
+    /// The body as it was with `version`.
+    pub(super) body: Vec<u8>,
+}

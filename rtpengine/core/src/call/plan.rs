@@ -1,0 +1,164 @@
+//! From the model to the relay: what every socket is to do, told only where it changed.
+
+use smallvec::SmallVec;
+
+use super::{
+    engine::{CallKey, Engine},
+    media::{Carries, Face, MediaPair, Side},
+    model::Call,
+    offload,
+};
+use crate::{
+    config::CoreConfig,
+    io::{
+        Component, FlowCommand, Learning, Now, Output, Reason, RelayCommand, RelayStream, SourcePolicy,
+        StreamId,
+    },
+};
+
+/// One socket with its settings and its place in the call.
+pub(super) struct Wire {
+    pub(super) stream: StreamId,
+    pub(super) relay: RelayStream,
+    pub(super) dialogue: usize,
+    pub(super) media: usize,
+    /// The side whose party sends to this socket.
+    pub(super) side: Side,
+}
+
+impl Engine {
+    /// Brings relay and kernel up to date with the model of one call. Flows go first where they end and last where
+    /// they begin, so that a socket is always ready for what the kernel hands up.
+    pub(super) fn plan(&mut self, _now: Now, key: CallKey) {
+        let Some(call) = self.calls.get_mut(key) else { return };
+        let wires = wires(call, &self.config);
+        let mut removes = Vec::new();
+        let mut configures = Vec::new();
+        let mut installs = Vec::new();
+        for wire in wires {
+            let stream = wire.stream;
+            if let Some(socket) = call.socket_mut(stream) {
+                socket.settled = wire.relay.endpoint_settled;
+            }
+            let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire);
+            let Some(socket) = call.socket_mut(stream) else { continue };
+            if socket.configured.as_deref() != Some(&wire.relay) {
+                let config = Box::new(wire.relay);
+                socket.configured = Some(config.clone());
+                configures.push(Output::Relay(RelayCommand::Configure { stream, config }));
+            }
+            match decision {
+                Ok(flow) => {
+                    socket.kept_up = None;
+                    if socket.flow.as_deref() != Some(&flow) {
+                        let flow = Box::new(flow);
+                        socket.flow = Some(flow.clone());
+                        installs.push(Output::Flow(FlowCommand::Install(flow)));
+                    }
+                }
+                Err(reason) => {
+                    socket.kept_up = Some(reason);
+                    if socket.flow.take().is_some() {
+                        removes.push(Output::Flow(FlowCommand::Remove { stream }));
+                    }
+                }
+            }
+        }
+        self.outputs.extend(removes.into_iter().chain(configures).chain(installs));
+    }
+}
+
+/// The settings of all sockets that a dialogue refers to. Where forks share one, the latest answer has it.
+fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
+    let mut order: SmallVec<[usize; 2]> = (0..call.dialogues.len()).collect();
+    order.sort_by_key(|&index| call.dialogues.get(index).map(|dialogue| dialogue.order));
+    let mut wires: Vec<Wire> = Vec::with_capacity(call.sockets.len());
+    for index in order {
+        let medias = call.dialogues.get(index).map_or(&[][..], |dialogue| &dialogue.medias);
+        for (media, pair) in medias.iter().enumerate() {
+            for side in Side::BOTH {
+                for (stream, relay) in face_wires(call, config, pair, side) {
+                    let wire = Wire { stream, relay, dialogue: index, media, side };
+                    match wires.iter_mut().find(|known| known.stream == stream) {
+                        Some(known) => *known = wire,
+                        None => wires.push(wire),
+                    }
+                }
+            }
+        }
+    }
+    wires
+}
+
+fn face_wires(
+    call: &Call,
+    config: &CoreConfig,
+    pair: &MediaPair,
+    side: Side,
+) -> impl Iterator<Item = (StreamId, RelayStream)> {
+    let (face, sink) = (pair.faces.get(side), pair.faces.get(side.other()));
+    let raw = pair.carries == Carries::Raw;
+    let to_rtp: SmallVec<[StreamId; 1]> = sink.rtp.into_iter().collect();
+    let to_rtcp: SmallVec<[StreamId; 1]> =
+        if raw { SmallVec::new() } else { sink.rtcp.or(sink.rtp).into_iter().collect() };
+    let rtp = face.rtp.map(|stream| {
+        let component = match (raw, face.mux.active || face.mux.proposed) {
+            (true, _) => Component::Raw,
+            (false, true) => Component::Mux,
+            (false, false) => Component::Rtp,
+        };
+        let discard = discard(call, sink, raw);
+        (stream, relay(call, config, face, stream, component, to_rtp, to_rtcp.clone(), discard))
+    });
+    let rtcp = face.rtcp.map(|stream| {
+        // RTCP goes on during hold (RFC 3264 section 8.4).
+        (stream, relay(call, config, face, stream, Component::Rtcp, to_rtcp.clone(), to_rtcp.clone(), None))
+    });
+    rtp.into_iter().chain(rtcp).collect::<SmallVec<[_; 2]>>().into_iter()
+}
+
+/// Why media for this sink is discarded, if it is.
+fn discard(call: &Call, sink: &Face, raw: bool) -> Option<Reason> {
+    let held = !raw && sink.filled && !sink.direction.receives();
+    (held || call.drop_traffic).then_some(Reason::Hold)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one argument per source of a setting; a struct would only rename them"
+)]
+fn relay(
+    call: &Call,
+    config: &CoreConfig,
+    face: &Face,
+    stream: StreamId,
+    component: Component,
+    sinks: SmallVec<[StreamId; 1]>,
+    rtcp_sinks: SmallVec<[StreamId; 1]>,
+    discard: Option<Reason>,
+) -> RelayStream {
+    let learning =
+        if face.asymmetric { Learning::Off } else { call.learning.unwrap_or(config.endpoint_learning) };
+    let (endpoint, settled) =
+        call.socket(stream).map_or((None, false), |socket| (socket.endpoint, socket.settled));
+    let source_policy = if face.media_handover {
+        SourcePolicy::Handover
+    } else if face.strict_source {
+        SourcePolicy::Strict
+    } else {
+        SourcePolicy::Accept
+    };
+    RelayStream {
+        component,
+        endpoint,
+        endpoint_settled: settled || (learning == Learning::Off && endpoint.is_some()),
+        learning,
+        source_policy,
+        sinks,
+        rtcp_sinks,
+        discard,
+        tos: call.tos,
+        clock_rates: face.clock_rates.clone(),
+        call: call.id.clone(),
+    }
+}

@@ -1,0 +1,118 @@
+//! `query`, whose body `delete` replies with as well.
+
+use std::net::SocketAddr;
+
+use super::{
+    engine::Engine,
+    error::CallError,
+    interfaces::Family,
+    model::Call,
+    snapshot::{CallInfo, MediaInfo, PartyInfo, StreamInfo, call_info},
+};
+use crate::{
+    io::MediaPlane,
+    ng::{Dict, Reply, Request, Value},
+};
+
+const SECOND_US: u64 = 1_000_000;
+
+impl Engine {
+    pub(super) fn query(&self, request: &Request, plane: &dyn MediaPlane) -> Result<Reply, CallError> {
+        let call_id = request.call_id.as_deref().filter(|id| !id.is_empty()).ok_or(CallError::NoCallId)?;
+        let key = self.by_id.get(call_id).ok_or(CallError::UnknownCall)?;
+        let call = self.calls.get(*key).ok_or(CallError::UnknownCall)?;
+        let tags: Vec<&str> = [&request.from_tag, &request.to_tag]
+            .into_iter()
+            .filter_map(|tag| tag.as_deref().filter(|tag| !tag.is_empty()))
+            .collect();
+        if !tags.iter().all(|tag| call.party_by_tag(tag).is_some()) {
+            return Err(CallError::NotFound);
+        }
+        let only = (!tags.is_empty()).then_some(tags.as_slice());
+        Ok(Reply::ok_with(body(call, &call_info(call, &self.interfaces, plane), only)))
+    }
+}
+
+/// The reply's keys, for all parties or for those named.
+pub(super) fn body(call: &Call, info: &CallInfo, only: Option<&[&str]>) -> Dict {
+    let parties =
+        info.parties.iter().filter(|party| only.is_none_or(|tags| tags.contains(&party.tag.as_str())));
+    let tags: Dict = parties.map(|party| (party.tag.clone(), party_dict(party))).collect();
+    Dict::new()
+        .with("created", call.created.unix_us / SECOND_US)
+        .with("created_us", call.created.unix_us % SECOND_US)
+        .with("last signal", call.last_signal_unix_us / SECOND_US)
+        .with("SSRC", Dict::new())
+        .with("tags", tags)
+        .with("totals", Dict::new().with("RTP", stats(info.rtp)).with("RTCP", stats(info.rtcp)))
+}
+
+fn party_dict(party: &PartyInfo) -> Dict {
+    let mut dict = Dict::new().with("tag", party.tag.clone());
+    for (key, value) in [("via-branch", &party.branch), ("label", &party.label)] {
+        if !value.is_empty() {
+            dict.push(key, value.clone());
+        }
+    }
+    dict.push("created", party.created_unix_us / SECOND_US);
+    let peers = || -> Vec<Value> {
+        let peer = |tag: &String| Dict::new().with("tag", tag.clone()).with("type", "offer/answer").into();
+        party.peers.iter().map(peer).collect()
+    };
+    dict.push("subscriptions", peers());
+    dict.push("subscribers", peers());
+    dict.push("medias", party.medias.iter().map(|media| media_dict(media).into()).collect::<Vec<Value>>());
+    dict
+}
+
+fn media_dict(media: &MediaInfo) -> Dict {
+    let mut dict = Dict::new()
+        .with("index", media.index as u64)
+        .with("type", media.kind.clone())
+        .with("protocol", media.protocol.clone());
+    if !media.codec.is_empty() {
+        dict.push("codec", media.codec.clone());
+    }
+    dict.push(
+        "streams",
+        media.streams.iter().map(|stream| stream_dict(stream).into()).collect::<Vec<Value>>(),
+    );
+    dict.push("flags", words(&media.flags));
+    dict
+}
+
+fn stream_dict(stream: &StreamInfo) -> Dict {
+    let mut dict = Dict::new()
+        .with("local port", stream.local.port())
+        .with("local address", stream.local.ip().to_string())
+        .with("family", Family::of(stream.local.ip()).name());
+    for (key, address) in [("endpoint", stream.endpoint), ("advertised endpoint", stream.advertised)] {
+        if let Some(address) = address {
+            dict.push(key, endpoint(address));
+        }
+    }
+    dict.push("last packet", stream.last_packet_unix_us / SECOND_US);
+    dict.push("flags", words(&stream.flags));
+    if let Some(ssrc) = stream.counters.ssrcs.last().filter(|_| !stream.rtcp) {
+        dict.push("SSRC", ssrc.ssrc);
+    }
+    let counters = &stream.counters;
+    dict.push("stats", stats([counters.packets, counters.bytes, counters.errors]));
+    dict.push("stats_out", stats([counters.packets_out, counters.bytes_out, counters.errors_out]));
+    dict
+}
+
+fn endpoint(address: SocketAddr) -> Dict {
+    Dict::new()
+        .with("family", Family::of(address.ip()).name())
+        .with("address", address.ip().to_string())
+        .with("port", address.port())
+}
+
+fn stats([packets, bytes, errors]: [u64; 3]) -> Dict {
+    Dict::new().with("packets", packets).with("bytes", bytes).with("errors", errors)
+}
+
+fn words(words: &[&'static str]) -> Vec<Value> {
+    words.iter().map(|&word| Value::from(word)).collect()
+}

@@ -1,0 +1,51 @@
+//! One open media socket and what has been said about it to the shell.
+
+use std::net::SocketAddr;
+
+use super::interfaces::LocalIdx;
+use crate::io::{FlowSpec, Path, Reason, RelayStream, StreamId};
+
+/// A socket of a call. The party it faces is found through the dialogue that refers to it.
+#[derive(Clone, Debug)]
+pub(super) struct Socket {
+    pub(super) stream: StreamId,
+    pub(super) local_idx: LocalIdx,
+    pub(super) local: SocketAddr,
+    /// The party's address as signalled.
+    pub(super) signalled: Option<SocketAddr>,
+    /// The party's address in force: signalled, then learned.
+    pub(super) endpoint: Option<SocketAddr>,
+    /// `endpoint` was learned or confirmed.
+    pub(super) settled: bool,
+    /// Carries RTCP alone.
+    pub(super) rtcp: bool,
+    /// The offload manager's last word.
+    pub(super) path: Path,
+    /// Why the stream may not be offloaded, if so.
+    pub(super) kept_up: Option<Reason>,
+    /// Since when silence counts, microseconds of the monotonic clock.
+    pub(super) since_mono_us: u64,
+    /// The same for people.
+    pub(super) since_unix_us: u64,
+    /// What the relay was last told; `None`: not configured yet.
+    pub(super) configured: Option<Box<RelayStream>>,
+    /// What the offload manager was last told.
+    pub(super) flow: Option<Box<FlowSpec>>,
+}
+
+impl Socket {
+    /// Takes over a signalled address. One that was signalled before keeps what was learned about it.
+    pub(super) fn signal(&mut self, address: Option<SocketAddr>) {
+        let address = address.filter(|address| address.is_ipv4() == self.local.is_ipv4());
+        if self.signalled != address {
+            self.signalled = address;
+            self.endpoint = address;
+            self.settled = false;
+        }
+    }
+
+    /// The path as people should see it.
+    pub(super) fn shown_path(&self) -> Path {
+        self.kept_up.map_or(self.path, Path::Userspace)
+    }
+}

@@ -1,0 +1,148 @@
+//! Whatever comes in whatever order: nothing panics, and nothing is left behind.
+
+use proptest::prelude::*;
+use rtpengine_core::{
+    io::MediaEvent,
+    ng::{Command, Flag, RtcpMux},
+};
+
+use crate::pair::{Pair, audio, audio_with, config};
+
+#[derive(Clone, Debug)]
+struct Step {
+    command: u8,
+    call: u8,
+    from: u8,
+    to: u8,
+    branch: u8,
+    body: u8,
+    flags: u16,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = (0u8..9, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..12, any::<u16>());
+    let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
+        command,
+        call,
+        from,
+        to,
+        branch,
+        body,
+        flags,
+    });
+    proptest::collection::vec(step, 1..60)
+}
+
+fn tag(number: u8) -> &'static str {
+    ["", "a", "b", "c", "d"][usize::from(number)]
+}
+
+fn body(number: u8) -> String {
+    let video = "m=video 4000 RTP/AVPF 96\r\na=rtpmap:96 H264/90000\r\n";
+    match number {
+        0 => audio("192.0.2.1", 2000),
+        1 => audio("192.0.2.2", 3000),
+        2 => audio_with("192.0.2.1", 2002, video),
+        3 => audio_with("0.0.0.0", 2002, ""),
+        4 => audio_with("192.0.2.9", 0, video),
+        5 => audio_with("2001:db8::1", 2000, "a=rtcp-mux\r\n"),
+        6 => audio_with("192.0.2.1", 2000, "a=inactive\r\nm=image 5000 udptl t38\r\n"),
+        7 => audio_with("192.0.2.1", 2000, "a=rtcp-mux\r\nm=message 9 TCP/MSRP *\r\na=path:msrp://x\r\n"),
+        8 => "garbage".to_owned(),
+        9 => "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\n".to_owned(),
+        10 => audio_with("192.0.2.1", 65535, "a=rtcp:0\r\n"),
+        _ => audio_with("host.example.com", 2000, "a=group:BUNDLE 0\r\na=bundle-only\r\n"),
+    }
+}
+
+fn run(pair: &mut Pair, step: &Step) {
+    let command = match step.command {
+        0..=2 => Command::Offer,
+        3 | 4 => Command::Answer,
+        5 => Command::Delete,
+        6 => Command::Query,
+        7 => {
+            let streams: Vec<_> = pair.plane.open.keys().copied().collect();
+            if let Some(&stream) = streams.get(usize::from(step.flags) % streams.len().max(1)) {
+                let local = pair.plane.open[&stream].local;
+                let endpoint = if local.is_ipv4() { "192.0.2.77:7000" } else { "[2001:db8::7]:7000" };
+                let endpoint = endpoint.parse().unwrap();
+                pair.engine.event(pair.now, MediaEvent::EndpointSettled { stream, endpoint });
+                pair.flush();
+            }
+            return;
+        }
+        _ => return pair.wait(1),
+    };
+    let request = Pair::request(command, tag(step.from), tag(step.to), &body(step.body), |request| {
+        request.call_id = Some(format!("call{}", step.call));
+        request.via_branch = (step.branch > 0).then(|| format!("branch{}", step.branch));
+        let bit = |number: u32| step.flags >> number & 1 == 1;
+        let interfaces = ["foo", "both", "lb", "nowhere"];
+        request.to_interface = bit(0).then(|| interfaces[usize::from(step.flags >> 1 & 3)].to_owned());
+        for (number, flag) in
+            [(3, RtcpMux::Offer), (4, RtcpMux::Require), (5, RtcpMux::Demux), (6, RtcpMux::Reject)]
+        {
+            if bit(number) {
+                request.rtcp_mux.insert(flag);
+            }
+        }
+        for (number, flag) in [(7, Flag::NoPortLatching), (8, Flag::Asymmetric), (9, Flag::StrictSource)] {
+            if bit(number) {
+                request.flags.insert(flag);
+            }
+        }
+        request.delete_delay = bit(10).then_some(2);
+    });
+    pair.send(&request);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn everything_is_given_back(steps in steps(), narrow: bool, seed: u8) {
+        let mut pair = Pair::with(rtpengine_core::config::CoreConfig {
+            // Few enough ports that commands fail half-way.
+            port_max: if narrow { 40006 } else { 40099 },
+            ..config()
+        });
+        if seed % 3 == 0 {
+            pair.plane.busy = ["10.9.0.1:40001", "10.9.0.1:40002", "10.9.0.2:40004"].map(|a| a.parse().unwrap()).into();
+        }
+        let mut other = Pair::request(Command::Offer, "x", "", &audio("192.0.2.50", 5000), |_| {});
+        other.call_id = Some("other".to_owned());
+        pair.send(&other);
+        other.command = Command::Answer;
+        other.to_tag = Some("y".to_owned());
+        pair.send(&other);
+        let untouched = pair.open_ports();
+        for step in &steps {
+            run(&mut pair, step);
+            prop_assert_eq!(pair.ports_used() as usize, pair.plane.open.len());
+            prop_assert!(untouched.is_subset(&pair.open_ports()), "another call lost a port");
+        }
+        for call in ["call0", "call1"] {
+            let mut delete = Pair::request(Command::Delete, "", "", "", |_| {});
+            delete.call_id = Some(call.to_owned());
+            pair.send(&delete);
+        }
+        pair.wait(1);
+        prop_assert_eq!(pair.open_ports(), untouched);
+        pair.engine.terminate(pair.now, "other", &mut pair.plane);
+        pair.flush();
+        pair.assert_empty();
+    }
+
+    #[test]
+    fn time_alone_clears_everything(steps in steps()) {
+        let mut pair = Pair::with(rtpengine_core::config::CoreConfig {
+            timeout: 3, silent_timeout: 4, offer_timeout: 3, ..config()
+        });
+        for step in &steps {
+            run(&mut pair, step);
+        }
+        pair.wait(6);
+        pair.assert_empty();
+    }
+}
