@@ -1,17 +1,60 @@
 //! Packets on media ports.
 
-use rtpengine_core::io::Component;
+use rtpengine_common::packet::{
+    self, ETHERTYPE_IPV4, ETHERTYPE_IPV6, Frame, Ipv4Udp, Ipv6Udp, Link, Rtp, RtpLayout,
+};
+use rtpengine_core::io::{Component, Reason};
 use rtpengine_core::media::classify::{Kind, RtpHeader, classify};
 
-/// Reading never panics, and a packet taken for RTP has a header that was there to read.
+/// Reading never panics, and the relay and the XDP program see the same in a packet.
 pub fn check(packet: &[u8]) {
-    let header = RtpHeader::parse(packet);
-    for component in [Component::Rtp, Component::Rtcp, Component::Mux, Component::Raw] {
-        match classify(component, packet) {
-            Kind::Rtp(read) => assert_eq!(Some(read), header, "{component:?}"),
-            Kind::Rtcp => assert!(packet.len() >= 8, "{component:?}"),
-            Kind::Raw => assert_eq!(component, Component::Raw),
-            Kind::Refused(_) => {}
+    header(packet);
+    kind(packet, Component::Rtp, false);
+    kind(packet, Component::Mux, true);
+    let _ = classify(Component::Rtcp, packet);
+    assert_eq!(classify(Component::Raw, packet), Kind::Raw);
+    frame(packet);
+}
+
+fn header(packet: &[u8]) {
+    let (relay, kernel) = (RtpHeader::parse(packet), RtpLayout::parse(packet));
+    assert_eq!(relay.is_some(), kernel.is_some(), "one of two readers refuses the packet");
+    let (Some(relay), Some(layout), Some(rtp)) = (relay, kernel, packet.view::<Rtp>(0)) else { return };
+    assert_eq!(relay.payload_type, rtp.payload_type());
+    assert_eq!(relay.sequence, u16::from_be_bytes(rtp.sequence));
+    assert_eq!(relay.ssrc, u32::from_be_bytes(rtp.ssrc));
+    assert!(rtp.min_len() <= packet.len());
+    assert!(layout.extension.0 <= layout.extension.1 && layout.extension.1 <= layout.payload.0);
+    assert!(layout.payload.0 <= layout.payload.1 && layout.payload.1 <= packet.len());
+}
+
+fn kind(packet: &[u8], component: Component, mux: bool) {
+    let [first, second, ..] = *packet else { return };
+    let relay = classify(component, packet);
+    match packet::classify(first, second, mux) {
+        packet::Kind::Stun => assert_eq!(relay, Kind::Refused(Reason::Stun)),
+        packet::Kind::Dtls => assert_eq!(relay, Kind::Refused(Reason::Dtls)),
+        packet::Kind::Other => assert_eq!(relay, Kind::Refused(Reason::NotRtp)),
+        packet::Kind::Rtcp => assert!(matches!(relay, Kind::Rtcp | Kind::Refused(Reason::Malformed))),
+        packet::Kind::Rtp => assert!(matches!(relay, Kind::Rtp(_) | Kind::Refused(Reason::Malformed))),
+    }
+}
+
+/// The same bytes as a whole frame: a payload that is accepted lies within it.
+fn frame(frame: &[u8]) {
+    let Ok(link) = Link::parse(frame) else { return };
+    assert!(link.len <= frame.len(), "link header beyond the frame");
+    let available = frame.len() - link.len;
+    let (headers, payload) = match link.ethertype {
+        ETHERTYPE_IPV4 => {
+            (size_of::<Ipv4Udp>(), frame.view::<Ipv4Udp>(link.len).map(|ip| ip.check(available)))
         }
+        ETHERTYPE_IPV6 => {
+            (size_of::<Ipv6Udp>(), frame.view::<Ipv6Udp>(link.len).map(|ip| ip.check(available)))
+        }
+        _ => return,
+    };
+    if let Some(Ok(payload)) = payload {
+        assert!(headers + payload <= available, "payload beyond the frame");
     }
 }

@@ -32,5 +32,5 @@ fn ng_corpus() {
 
 #[test]
 fn rtp_corpus() {
-    replay("rtp", 40, checks::rtp::check);
+    replay("rtp", 55, checks::rtp::check);
 }
