@@ -64,7 +64,8 @@ fn table(out: &mut String, title: &str, specs: impl Iterator<Item = OptionSpec>)
 fn document() -> String {
     let mut out = INTRODUCTION.to_owned();
     table(&mut out, "On the command line only", options::COMMAND_LINE_ONLY.iter().copied());
-    table(&mut out, "Available", options::available());
+    table(&mut out, "Available", options::general());
+    table(&mut out, "Log levels of subsystems", options::log_levels());
     out.push_str("\n## Known, but not available in this release\n\n");
     out.push_str("Using one of these is an error. A flag set to `false` in the file is accepted.\n\n");
     out.push_str("| feature | options |\n| --- | --- |\n");

@@ -43,7 +43,11 @@ pub fn command() -> Command {
         });
     }
     command = command.next_help_heading("Options");
-    for spec in options::available() {
+    for spec in options::general() {
+        command = command.arg(argument(spec));
+    }
+    command = command.next_help_heading("Log levels of subsystems (-1: none, otherwise as --log-level)");
+    for spec in options::log_levels() {
         command = command.arg(argument(spec));
     }
     command = command.next_help_heading("Known, but not available in this release");

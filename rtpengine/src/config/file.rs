@@ -35,10 +35,8 @@ pub(super) fn parse(
 ) -> Result<(), ConfigError> {
     // Backslashes, quotes and percent signs are ordinary characters of the values.
     let plain = ParseOption { enabled_quote: false, enabled_escape: false, ..ParseOption::default() };
-    let ini = Ini::load_from_str_opt(text, plain).map_err(|error| ConfigError::FileSyntax {
-        path: path.to_owned(),
-        line: error.line,
-        message: error.msg.into_owned(),
+    let ini = Ini::load_from_str_opt(&without_indented_comments(text), plain).map_err(|error| {
+        ConfigError::FileSyntax { path: path.to_owned(), line: error.line, message: error.msg.into_owned() }
     })?;
     let mut parts = ini.section_all(Some(section)).peekable();
     if parts.peek().is_none() {
@@ -64,6 +62,13 @@ pub(super) fn parse(
         settings.insert_below(spec.name, given, origin.clone());
     }
     Ok(())
+}
+
+/// The parser takes an indented `#` for the beginning of a key. Lines keep their numbers.
+fn without_indented_comments(text: &str) -> String {
+    let is_comment = |line: &str| line.trim_start().starts_with(['#', ';']);
+    let lines = text.trim_start_matches('\u{feff}').split_inclusive('\n');
+    lines.map(|line| if is_comment(line) { line.trim_start() } else { line }).collect()
 }
 
 fn lookup(key: &str, origin: &Origin) -> Result<OptionSpec, ConfigError> {
@@ -94,7 +99,9 @@ fn interpret(spec: OptionSpec, value: &str, origin: &Origin) -> Result<Given, Co
         },
         Kind::Value => Ok(Given::Values(vec![value.to_owned()])),
         Kind::List => {
-            let members = value.split(';').map(str::trim).filter(|member| !member.is_empty());
+            // The manual page separates interfaces with blanks in one place; no list has members with blanks.
+            let members =
+                value.split(|c: char| c == ';' || c.is_whitespace()).filter(|member| !member.is_empty());
             Ok(Given::Values(members.map(str::to_owned).collect()))
         }
     }

@@ -143,12 +143,22 @@ const AVAILABLE: &[OptionSpec] = &[
     flag("poller-per-thread", None, "Accepted; one thread per socket is how this daemon always works"),
 ];
 
-/// Every option that works and may stand in the file, `log-level-SUBSYSTEM` included.
-pub fn available() -> impl Iterator<Item = OptionSpec> {
-    AVAILABLE.iter().copied().chain(Subsystem::ALL.into_iter().map(|subsystem| {
+/// Every option that works and may stand in the file, but for [`log_levels`].
+pub fn general() -> impl Iterator<Item = OptionSpec> {
+    AVAILABLE.iter().copied()
+}
+
+/// `log-level-SUBSYSTEM`, one for each.
+pub fn log_levels() -> impl Iterator<Item = OptionSpec> {
+    Subsystem::ALL.into_iter().map(|subsystem| {
         let default = if subsystem.is_silent_by_default() { Some("-1") } else { None };
         value(subsystem.option(), None, "INT", default, subsystem.description())
-    }))
+    })
+}
+
+/// Every option that works and may stand in the file.
+pub fn available() -> impl Iterator<Item = OptionSpec> {
+    general().chain(log_levels())
 }
 
 /// The option of this long name or alias among those that work.

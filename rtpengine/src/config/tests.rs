@@ -264,3 +264,41 @@ fn logging_to_stderr_needs_the_foreground() {
     assert!(!config.logging.stderr);
     assert!(config.warnings.iter().any(|warning| warning.contains("--foreground")));
 }
+
+#[test]
+fn blanks_separate_interfaces_too_as_in_one_example_of_the_manual() {
+    let text =
+        "[rtpengine]\r\ninterface = pub:1/10.0.0.1 pub:1/2001:db8::1 pub:2/10.0.0.2\r\nlisten-ng=2223\r\n";
+    let config = with_file(text, &[]).unwrap();
+    assert_eq!(config.interfaces.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["pub:1", "pub:2"]);
+    assert_eq!(config.listen_ng.len(), 2);
+}
+
+#[test]
+fn indented_lines_and_comments_are_understood() {
+    let text = "\u{feff}; comment\n[rtpengine]\n  table = 5\n\n#x = 1\n  # indented\n\t;\n\ttimeout=61\n";
+    let config = with_file(text, &["-i", "10.0.0.1", "-n", "2223"]).unwrap();
+    assert_eq!((config.table, config.timeout), (Some(5), 61));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_file_parser_panic(text in "[\\[\\]=:;#\\\\\\n\"' a-z0-9./!-]{0,80}") {
+        let mut settings = Settings::default();
+        let _any_answer = file::parse(&format!("[rtpengine]\n{text}"), Path::new("/c"), "rtpengine", &mut settings);
+    }
+
+    #[test]
+    fn no_value_makes_interfaces_or_listeners_panic(value in "\\PC{0,40}|[0-9a-f.:!/%\\[\\]]{0,30}") {
+        let mut settings = Settings::default();
+        for name in ["interface", "listen-ng"] {
+            settings.insert_below(name, settings::Given::Values(vec![value.clone()]), Origin::CommandLine);
+        }
+        let system = interfaces::SystemAddresses::default();
+        let _any_answer = interfaces::interfaces(&settings, &system, &|_| Ok(Vec::new()));
+        // Names would be looked up on the network.
+        if !value.bytes().any(|byte| byte.is_ascii_alphabetic()) {
+            let _any_answer = listeners::listeners(&settings, "listen-ng");
+        }
+    }
+}

@@ -95,6 +95,7 @@ impl Style {
 
 #[cfg(test)]
 mod tests {
+    use super::super::escape::{Escaped, Keep};
     use super::*;
 
     fn style() -> Style {
@@ -159,5 +160,30 @@ mod tests {
         let limited = Style { limit: Some(1), ..style() };
         let found = lines(&limited, &record(Some(&"c".repeat(300)), None, &"x".repeat(100)));
         assert_eq!(found.len(), 2);
+    }
+
+    proptest::proptest! {
+        /// Whatever a peer puts into a message: every line that is written starts with our prefix or is indented.
+        #[test]
+        fn no_text_forges_a_line(
+            text in "[a-z\\n\\r\\t \\x1b\u{2028}]{0,200}",
+            split in proptest::bool::ANY,
+            limit in proptest::option::of(1usize..200),
+        ) {
+            let mut escaped = String::new();
+            std::fmt::Write::write_str(&mut Escaped { out: &mut escaped, keep: Keep::LineBreaks, quoted: false }, &text)
+                .unwrap();
+            let style = Style { split, limit, ..style() };
+            for line in lines(&style, &record(Some("c"), None, &escaped)) {
+                let mut parts = line.split('\n');
+                proptest::prop_assert!(parts.next().unwrap().starts_with("INFO: [c]: [core] "));
+                for part in parts {
+                    // A cut may fall into the indentation.
+                    let indented = part.starts_with(INDENT) || part.trim_matches(' ').is_empty();
+                    proptest::prop_assert!(!split && indented, "{part:?}");
+                }
+                proptest::prop_assert!(!line.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+            }
+        }
     }
 }

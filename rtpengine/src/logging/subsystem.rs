@@ -97,19 +97,19 @@ impl Subsystem {
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
-            Self::Core => "Log level: everything without a subsystem of its own",
-            Self::Spandsp => "Log level: messages of SpanDSP",
-            Self::Ffmpeg => "Log level: messages of FFmpeg",
-            Self::Transcoding => "Log level: media and RTP transcoding",
-            Self::Codec => "Log level: codec negotiation",
-            Self::Rtcp => "Log level: RTCP",
-            Self::Ice => "Log level: ICE negotiation",
-            Self::Crypto => "Log level: negotiation of SRTP, SDES and DTLS",
-            Self::Srtp => "Log level: SRTP encryption and decryption",
-            Self::Internals => "Log level: noisy internals and libraries",
-            Self::Http => "Log level: HTTP and WebSocket",
-            Self::Control => "Log level: control protocols, SDP exchanges, CLI",
-            Self::Dtx => "Log level: DTX timer and buffer",
+            Self::Core => "Everything without a subsystem of its own",
+            Self::Spandsp => "Messages of SpanDSP",
+            Self::Ffmpeg => "Messages of FFmpeg",
+            Self::Transcoding => "Media and RTP transcoding",
+            Self::Codec => "Codec negotiation",
+            Self::Rtcp => "RTCP",
+            Self::Ice => "ICE negotiation",
+            Self::Crypto => "Negotiation of SRTP, SDES and DTLS",
+            Self::Srtp => "SRTP encryption and decryption",
+            Self::Internals => "Noisy internals and libraries",
+            Self::Http => "HTTP and WebSocket",
+            Self::Control => "Control protocols, SDP exchanges, CLI",
+            Self::Dtx => "DTX timer and buffer",
         }
     }
 

@@ -31,13 +31,28 @@ pub fn set_open_files(wanted: u64) -> Result<(), ProcessError> {
 pub fn raise_open_files(wanted: u64) -> Result<u64, ProcessError> {
     let failed = |errno| ProcessError::OpenFiles { wanted, errno };
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(failed)?;
-    if soft >= wanted || set_open_files(wanted).is_ok() {
-        return Ok(soft.max(wanted));
+    if soft >= wanted {
+        return Ok(soft);
     }
-    if soft < hard {
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(failed)?;
+    // With the privilege to raise the hard limit, the system-wide ceiling is what counts.
+    for possible in [wanted, wanted.min(ceiling())] {
+        if possible > hard && set_open_files(possible).is_ok() {
+            return Ok(possible);
+        }
     }
-    Ok(hard)
+    let reachable = wanted.min(hard);
+    if soft < reachable {
+        setrlimit(Resource::RLIMIT_NOFILE, reachable, hard).map_err(failed)?;
+    }
+    Ok(reachable.max(soft))
+}
+
+/// `fs.nr_open`: no process may have more, whatever its privileges. 0 where it cannot be read.
+fn ceiling() -> u64 {
+    std::fs::read_to_string("/proc/sys/fs/nr_open")
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
