@@ -73,7 +73,7 @@ impl<E: ControlEngine> Dispatcher<E> {
             Err(error) => {
                 tracing::warn!(target: "control", peer = %source.peer, "message refused: {error}");
                 self.counters.error(source.peer.ip());
-                return Reply::error(message::INVALID_FORMAT);
+                return message::invalid(body);
             }
         };
         let request = match request {

@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rtpengine_core::ng::message::{self, FrameError, Framed, Framer};
-use rtpengine_core::ng::{Encoding, Reply};
+use rtpengine_core::ng::message::{self, FrameError, Framed, Framer, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -84,13 +83,12 @@ async fn converse<E: ControlEngine>(
             }
             Err(error) => {
                 // Where the next message begins is unknown: one error reply, then the end.
-                if let FrameError::Body { start, .. } = error {
-                    let cookie = buffer.get(start..).unwrap_or_default().split(|byte| *byte == b' ').next();
-                    let reply = message::encode_reply(
-                        cookie.unwrap_or_default(),
-                        Encoding::Bencode,
-                        Reply::error(message::INVALID_FORMAT),
-                    );
+                if let FrameError::Body { start, .. } = error
+                    && let Some(Message { cookie, body }) =
+                        Message::split(buffer.get(start..).unwrap_or_default())
+                {
+                    let reply =
+                        message::encode_reply(cookie, message::encoding_of(body), message::invalid(body));
                     within(PROGRESS, stream.write_all(&reply)).await?;
                 }
                 return Err(io::Error::new(io::ErrorKind::InvalidData, error));

@@ -51,8 +51,19 @@ pub enum DecodeError {
     Json(String),
 }
 
-/// The `error-reason` of every body that cannot be read.
+/// The `error-reason` of a body that cannot be read and does not begin like JSON.
 pub const INVALID_FORMAT: &str = "Invalid NG data format";
+/// The `error-reason` of a body that begins like JSON and cannot be read.
+pub const INVALID_JSON: &str = "Failed to parse JSON document";
+
+/// The reply to a body that cannot be read.
+#[must_use]
+pub fn invalid(body: &[u8]) -> Reply {
+    Reply::error(match encoding_of(body) {
+        Encoding::Bencode => INVALID_FORMAT,
+        Encoding::Json => INVALID_JSON,
+    })
+}
 
 /// The encoding a reply to `body` is due in: JSON for what begins like JSON, bencode for everything else.
 #[must_use]
@@ -63,7 +74,7 @@ pub fn encoding_of(body: &[u8]) -> Encoding {
 /// Decodes a body.
 ///
 /// # Errors
-/// [`DecodeError`]; the reply is due with [`INVALID_FORMAT`] then.
+/// [`DecodeError`]; [`invalid`] is the reply then.
 pub fn decode(body: &[u8]) -> Result<Dict, DecodeError> {
     let length = Scanner::default().advance(body)?.ok_or(DecodeError::Truncated)?;
     if length < body.len() {
