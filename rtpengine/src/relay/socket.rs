@@ -9,6 +9,8 @@ use nix::sys::socket::{setsockopt, sockopt};
 use rtpengine_core::io::OpenError;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use crate::config::interfaces::bind_address;
+
 /// Opens a socket bound to exactly `local`: no address or port sharing, IPv6 sockets are IPv6 only.
 pub(super) fn open(local: SocketAddr, receive_buffer: usize) -> Result<Socket, OpenError> {
     let resources = |error: io::Error| {
@@ -19,7 +21,7 @@ pub(super) fn open(local: SocketAddr, receive_buffer: usize) -> Result<Socket, O
     if local.is_ipv6() {
         socket.set_only_v6(true).map_err(resources)?;
     }
-    socket.bind(&SockAddr::from(local)).map_err(|error| bind_error(local, &error))?;
+    socket.bind(&SockAddr::from(bind_address(local))).map_err(|error| bind_error(local, &error))?;
     // Without these two the socket still relays: only bursts and the count of overflows suffer.
     if let Err(error) = socket.set_recv_buffer_size(receive_buffer) {
         tracing::debug!(target: "core", "{local}: receive buffer of {receive_buffer} bytes refused: {error}");

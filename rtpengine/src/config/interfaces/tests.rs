@@ -158,3 +158,20 @@ fn what_cannot_be_an_interface_is_refused() {
 fn no_interface_at_all_is_an_error() {
     assert!(load(&[]).unwrap_err().to_string().contains("--interface"));
 }
+
+/// On a host with an IPv6 link-local address, that it can be bound; in any case that others are left alone.
+#[test]
+fn link_local_addresses_get_the_scope_they_need_to_be_bound() {
+    for address in ["127.0.0.1:0", "[::1]:0", "[fe80::dead:beef%99]:0"] {
+        let address: SocketAddr = address.parse().unwrap();
+        assert_eq!(bind_address(address), address);
+    }
+    for known in system_addresses().unwrap().addresses {
+        if known.scope > 0 {
+            let bound = bind_address(SocketAddr::new(known.address, 0));
+            // EINVAL is the answer to a missing scope; the address itself may be going or still tentative.
+            let error = std::net::UdpSocket::bind(bound).err().and_then(|error| error.raw_os_error());
+            assert_ne!(error, Some(libc::EINVAL), "{bound}");
+        }
+    }
+}
