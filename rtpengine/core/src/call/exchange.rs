@@ -58,14 +58,14 @@ impl Exchange<'_, '_> {
             });
         }
         let mut plans = Vec::with_capacity(self.session.medias.len());
-        let mut shown = None;
         for (index, media) in self.session.medias.iter().enumerate() {
             let (before, after) = medias.split_at_mut(index);
             let Some(pair) = after.first_mut() else { continue };
-            let written = self.media(draft, before, pair, media)?;
-            shown = shown.or(written.address);
-            plans.push(written);
+            plans.push(self.media(draft, before, pair, media)?);
         }
+        let relayed = medias.iter().find_map(|pair| pair.faces.get(self.from.other()).local);
+        let ours = relayed.and_then(|local| draft.interfaces.local(local)).map(|local| local.advertised);
+        let shown = self.request.media_address.filter(|_| ours.is_some()).or(ours);
         // m-lines the body no longer has (against RFC 3264 §8, but it happens) carry nothing.
         for pair in medias.iter_mut().skip(self.session.medias.len()) {
             pair.carries = Carries::Nothing;
@@ -98,7 +98,6 @@ impl Exchange<'_, '_> {
             Some(DropTraffic::Stop) => call.drop_traffic = false,
             None => {}
         }
-        call.debug |= request.has(Flag::Debug);
     }
 
     fn media(
@@ -158,6 +157,9 @@ impl Exchange<'_, '_> {
         self.ensure(draft, pair.faces.get_mut(to), place(to, to_wish), to_default)?;
         for side in Side::BOTH {
             signal(draft, pair.faces.get(side));
+        }
+        if self.offer && self.request.has(Flag::Reset) {
+            unlearn(draft, pair.faces.get(to));
         }
         Ok(self.written(draft, pair, media))
     }
@@ -331,8 +333,17 @@ fn signal(draft: &mut Draft<'_>, face: &Face) {
     for (stream, address) in [(face.rtp, face.advertised), (face.rtcp, face.advertised_rtcp)] {
         if let Some(socket) = stream.and_then(|stream| draft.call.socket_mut(stream)) {
             socket.signal(address);
-            socket.since_mono_us = now.mono_us;
+            socket.alive_mono_us = now.mono_us;
             socket.since_unix_us = now.unix_us;
+        }
+    }
+}
+
+/// `reset`: there may be somebody else behind the receiver's tag.
+fn unlearn(draft: &mut Draft<'_>, face: &Face) {
+    for stream in face.streams() {
+        if let Some(socket) = draft.call.socket_mut(stream) {
+            socket.unlearn();
         }
     }
 }

@@ -19,6 +19,7 @@ pub(super) struct Call {
     pub(super) affinity: Affinity,
     pub(super) created: Now,
     pub(super) last_signal_unix_us: u64,
+    pub(super) last_signal_mono_us: u64,
     /// The proxy that created it.
     pub(super) proxy: Option<SocketAddr>,
     pub(super) parties: Vec<Party>,
@@ -28,8 +29,6 @@ pub(super) struct Call {
     pub(super) learning: Option<Learning>,
     /// `drop-traffic`
     pub(super) drop_traffic: bool,
-    /// Everything about it is logged.
-    pub(super) debug: bool,
     next_party: u32,
     next_order: u64,
 }
@@ -41,6 +40,7 @@ impl Call {
             affinity,
             created,
             last_signal_unix_us: created.unix_us,
+            last_signal_mono_us: created.mono_us,
             proxy,
             parties: Vec::new(),
             dialogues: Vec::new(),
@@ -48,7 +48,6 @@ impl Call {
             tos: None,
             learning: None,
             drop_traffic: false,
-            debug: false,
             next_party: 0,
             next_order: 0,
         }
@@ -105,6 +104,7 @@ impl Call {
     /// Marks a dialogue as the latest one spoken about and takes back its deletion.
     pub(super) fn touch(&mut self, dialogue: usize, now: Now) {
         self.last_signal_unix_us = now.unix_us;
+        self.last_signal_mono_us = now.mono_us;
         self.next_order += 1;
         if let Some(dialogue) = self.dialogues.get_mut(dialogue) {
             dialogue.order = self.next_order;

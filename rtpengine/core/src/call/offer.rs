@@ -139,18 +139,18 @@ fn locate(call: &mut Call, request: &Request, from_tag: &str, now: Now) -> (usiz
     (call.add_dialogue(from, to, branch, now), Side::Offerer)
 }
 
-/// Gives the party that has not signalled yet its tag; a party that has it already takes its place.
+/// Gives the party that has not signalled yet its tag; a party that has it already takes its place. Where both parties
+/// have signalled this does nothing.
 pub(super) fn name_open_party(call: &mut Call, dialogue: usize, tag: &str) {
     let known = call.party_by_tag(tag);
     let Some(dialogue) = call.dialogues.get_mut(dialogue) else { return };
-    let open = *dialogue.parties.get(Side::Answerer);
+    let place = dialogue.parties.get_mut(Side::Answerer);
+    let Some(open) = call.parties.iter_mut().find(|party| party.id == *place && party.tag.is_none()) else {
+        return;
+    };
     match known {
-        Some(known) => *dialogue.parties.get_mut(Side::Answerer) = known,
-        None => {
-            if let Some(party) = call.party_mut(open).filter(|party| party.tag.is_none()) {
-                party.tag = Some(tag.to_owned());
-            }
-        }
+        Some(known) => *place = known,
+        None => open.tag = Some(tag.to_owned()),
     }
 }
 

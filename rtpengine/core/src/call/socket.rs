@@ -23,9 +23,12 @@ pub(super) struct Socket {
     pub(super) path: Path,
     /// Why the stream may not be offloaded, if so.
     pub(super) kept_up: Option<Reason>,
-    /// Since when silence counts, microseconds of the monotonic clock.
-    pub(super) since_mono_us: u64,
-    /// The same for people.
+    /// Last sign of life, signalled or received, microseconds of the monotonic clock. Packets are noticed once a second
+    /// by their number, so that steps of the wall clock end no calls.
+    pub(super) alive_mono_us: u64,
+    /// Packets counted then.
+    pub(super) packets_seen: u64,
+    /// Last signalling, Unix microseconds.
     pub(super) since_unix_us: u64,
     /// What the relay was last told; `None`: not configured yet.
     pub(super) configured: Option<Box<RelayStream>>,
@@ -42,6 +45,12 @@ impl Socket {
             self.endpoint = address;
             self.settled = false;
         }
+    }
+
+    /// Forgets what was learned about the party's address.
+    pub(super) fn unlearn(&mut self) {
+        self.endpoint = self.signalled;
+        self.settled = false;
     }
 
     /// The path as people should see it.

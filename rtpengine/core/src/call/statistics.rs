@@ -66,14 +66,8 @@ struct Flow {
 
 impl Flow {
     fn add(&mut self, socket: &Socket, counters: &StreamCounters) {
-        let kernel = Traffic { packets: counters.kernel_packets, bytes: counters.kernel_bytes, errors: 0 };
-        self.kernel = self.kernel + kernel;
-        self.user = self.user
-            + Traffic {
-                packets: counters.packets.saturating_sub(kernel.packets),
-                bytes: counters.bytes.saturating_sub(kernel.bytes),
-                errors: counters.errors,
-            };
+        self.kernel = self.kernel + kernel_traffic(counters);
+        self.user = self.user + user_traffic(counters);
         self.egress = self.egress
             + Traffic {
                 packets: counters.packets_out,
@@ -253,19 +247,37 @@ impl Engine {
         }
     }
 
-    /// Packet rates since the last tick, from sums over all sockets.
-    pub(super) fn measure_rates(&mut self, now: Now, mut live: impl FnMut(&Socket) -> StreamCounters) {
-        let mut all = Flow { user: self.tally.all.user, kernel: self.tally.all.kernel, ..Flow::default() };
-        for socket in self.calls.values().flat_map(|call| &call.sockets) {
-            all.add(socket, &live(socket));
+    /// Packet rates since the last tick, and which sockets have shown life meanwhile.
+    pub(super) fn measure(&mut self, now: Now, plane: &dyn MediaPlane) {
+        let (mut user, mut kernel) = (self.tally.all.user, self.tally.all.kernel);
+        for socket in self.calls.values_mut().flat_map(|call| &mut call.sockets) {
+            let counters = plane.counters(socket.stream);
+            if socket.packets_seen != counters.packets {
+                socket.packets_seen = counters.packets;
+                socket.alive_mono_us = now.mono_us;
+            }
+            kernel = kernel + kernel_traffic(&counters);
+            user = user + user_traffic(&counters);
         }
         let tally = &mut self.tally;
-        if let Some((since, user, kernel)) = tally.last_rates {
+        if let Some((since, user_before, kernel_before)) = tally.last_rates {
             let elapsed = now.mono_us.saturating_sub(since.mono_us).max(1);
-            tally.rate_user = rate(user, all.user, elapsed);
-            tally.rate_kernel = rate(kernel, all.kernel, elapsed);
+            tally.rate_user = rate(user_before, user, elapsed);
+            tally.rate_kernel = rate(kernel_before, kernel, elapsed);
         }
-        tally.last_rates = Some((now, all.user, all.kernel));
+        tally.last_rates = Some((now, user, kernel));
+    }
+}
+
+fn kernel_traffic(counters: &StreamCounters) -> Traffic {
+    Traffic { packets: counters.kernel_packets, bytes: counters.kernel_bytes, errors: 0 }
+}
+
+fn user_traffic(counters: &StreamCounters) -> Traffic {
+    Traffic {
+        packets: counters.packets.saturating_sub(counters.kernel_packets),
+        bytes: counters.bytes.saturating_sub(counters.kernel_bytes),
+        errors: counters.errors,
     }
 }
 

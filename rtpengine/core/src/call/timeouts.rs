@@ -22,13 +22,13 @@ impl Engine {
             return;
         }
         self.next_check_mono_us = now.mono_us.saturating_add(SECOND_US);
-        self.measure_rates(now, |socket| plane.counters(socket.stream));
+        self.measure(now, plane);
         let keys: Vec<CallKey> = self.calls.keys().collect();
         for key in keys {
             self.remove_due(now, key, plane);
             self.drop_unanswered(now, key, plane);
             let Some(call) = self.calls.get(key) else { continue };
-            if let Some(by) = over(call, now, &self.config, plane) {
+            if let Some(by) = over(call, now, &self.config) {
                 self.end_call(now, key, by, plane);
             }
         }
@@ -54,7 +54,7 @@ fn is_over(now_us: u64, since_us: u64, timeout_s: u64) -> bool {
 }
 
 /// Which timeout a call has run into. A timeout of 0 is off.
-fn over(call: &Call, now: Now, config: &CoreConfig, plane: &dyn MediaPlane) -> Option<EndedBy> {
+fn over(call: &Call, now: Now, config: &CoreConfig) -> Option<EndedBy> {
     if is_over(now.mono_us, call.created.mono_us, config.final_timeout) {
         return Some(EndedBy::FinalTimeout);
     }
@@ -76,7 +76,7 @@ fn over(call: &Call, now: Now, config: &CoreConfig, plane: &dyn MediaPlane) -> O
             };
             let Some(rtp) = face.rtp else { continue };
             streams += 1;
-            if !is_over(now.unix_us, last_seen_unix_us(call, rtp, face.rtcp, muted, plane), timeout) {
+            if !is_over(now.mono_us, alive_mono_us(call, rtp, face.rtcp, muted), timeout) {
                 return None;
             }
             if ended_by != Some(EndedBy::Timeout) {
@@ -86,24 +86,15 @@ fn over(call: &Call, now: Now, config: &CoreConfig, plane: &dyn MediaPlane) -> O
     }
     if streams == 0 {
         // All m-lines are rejected or none of our business: nothing can show that the call lives but signalling.
-        return is_over(now.unix_us, call.last_signal_unix_us, config.silent_timeout)
+        return is_over(now.mono_us, call.last_signal_mono_us, config.silent_timeout)
             .then_some(EndedBy::SilentTimeout);
     }
     ended_by
 }
 
 /// The last packet of a stream, or its last signalling. A muted stream lives by its RTCP too.
-fn last_seen_unix_us(
-    call: &Call,
-    rtp: StreamId,
-    rtcp: Option<StreamId>,
-    muted: bool,
-    plane: &dyn MediaPlane,
-) -> u64 {
+fn alive_mono_us(call: &Call, rtp: StreamId, rtcp: Option<StreamId>, muted: bool) -> u64 {
     let rtcp = rtcp.filter(|_| muted);
-    let seen = |stream: StreamId| {
-        let signalled = call.socket(stream).map_or(0, |socket| socket.since_unix_us);
-        signalled.max(plane.counters(stream).last_packet_unix_us)
-    };
-    std::iter::once(rtp).chain(rtcp).map(seen).max().unwrap_or(0)
+    let alive = |stream: StreamId| call.socket(stream).map_or(0, |socket| socket.alive_mono_us);
+    std::iter::once(rtp).chain(rtcp).map(alive).max().unwrap_or(0)
 }

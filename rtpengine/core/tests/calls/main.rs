@@ -6,6 +6,17 @@
     reason = "a test that cannot go on fails here"
 )]
 
+mod addresses_and_interfaces_follow_the_flags;
+mod adoption_rebuilds_calls_from_kernel_flows;
+mod errors_change_nothing;
+mod established_streams_are_offloaded_and_withdrawn;
+mod forks_keep_every_branch_apart;
+mod hold_and_media_lines;
 mod no_order_of_commands_leaks;
 mod pair;
+mod ports_run_out_and_come_back;
+mod reoffers_keep_their_ports;
+mod replace_flags_rewrite_what_they_name;
+mod rtcp_mux_in_every_combination;
 mod the_recorded_call_is_reproduced;
+mod timeouts_end_calls;

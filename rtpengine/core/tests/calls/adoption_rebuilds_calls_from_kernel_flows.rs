@@ -1,0 +1,97 @@
+//! A daemon starts and finds flows in the kernel.
+
+use rtpengine_core::{
+    call::AdoptedFlow,
+    io::{FlowSpec, SourceMismatch},
+    ng::{Command, Outcome},
+};
+
+use crate::pair::{Pair, audio};
+
+fn adopted(flow: &FlowSpec) -> AdoptedFlow {
+    AdoptedFlow {
+        identity: (*flow.identity).clone(),
+        local: flow.local,
+        endpoint: flow.source,
+        peer_local: flow.outputs[0].from,
+        peer_endpoint: flow.outputs[0].to,
+        rtcp_mux: flow.rtcp_mux,
+        mismatch: flow.mismatch,
+        tos: flow.outputs[0].tos,
+    }
+}
+
+/// A call with both flows in the kernel, and a new daemon that has adopted what `keep` leaves of them.
+fn restart(keep: usize) -> (Pair, Pair) {
+    let mut old = Pair::new();
+    let (caller, callee) = old.call();
+    old.settle(&caller, "203.0.113.1:2000");
+    old.settle(&callee, "192.0.2.2:3000");
+    let flows = old.plane.flows.values().take(keep).map(adopted).collect();
+    let mut new = Pair::new();
+    new.now.unix_us += 30_000_000;
+    new.now.mono_us += 30_000_000;
+    assert!(new.engine.adopt(new.now, flows, &mut new.plane).is_empty());
+    new.flush();
+    (old, new)
+}
+
+#[test]
+fn the_same_sockets_and_the_same_flows() {
+    let (old, new) = restart(2);
+    assert_eq!(new.open_ports(), old.open_ports());
+    let flows = |pair: &Pair| {
+        let mut flows: Vec<_> = pair.plane.flows.values().map(adopted).collect();
+        flows.sort_by_key(|flow| flow.local);
+        flows
+    };
+    assert_eq!(flows(&new), flows(&old));
+}
+
+#[test]
+fn the_call_goes_on_with_all_commands() {
+    let (old, mut new) = restart(2);
+    let query = new.send(&Pair::request(Command::Query, "", "", "", |_| {}));
+    assert_eq!(query.outcome, Outcome::Ok);
+    assert_eq!(query.body.get("created"), Some(&rtpengine_core::ng::Value::from(1_795_384_091_u64)));
+    new.offer("tt", "ft", &audio("192.0.2.2", 3000));
+    new.answer("tt", "ft", &audio("192.0.2.1", 2000));
+    assert_eq!(new.open_ports(), old.open_ports(), "a re-offer keeps the ports");
+    new.delete("ft", "tt");
+    new.assert_empty();
+}
+
+#[test]
+fn one_flow_is_enough_and_timeouts_apply() {
+    let (old, mut new) = restart(1);
+    assert_eq!(new.open_ports(), old.open_ports());
+    assert_eq!(new.plane.flows.len(), 1);
+    new.engine.config_mut().timeout = 5;
+    new.wait(5);
+    new.assert_empty();
+}
+
+#[test]
+fn what_cannot_be_adopted_is_given_back() {
+    let (old, _) = restart(2);
+    let good = adopted(old.plane.flows.values().next().unwrap());
+    let mut elsewhere = good.clone();
+    elsewhere.local = "172.16.0.1:40000".parse().unwrap();
+    elsewhere.identity.call_id = "call2".to_owned();
+    let mut nameless = good.clone();
+    nameless.identity.call_id.clear();
+    let mut taken = good.clone();
+    taken.identity.call_id = "call3".to_owned();
+    taken.mismatch = SourceMismatch::Drop;
+    let mut pair = Pair::new();
+    let refused = pair.engine.adopt(
+        pair.now,
+        vec![good, elsewhere.clone(), nameless.clone(), taken.clone()],
+        &mut pair.plane,
+    );
+    pair.flush();
+    assert_eq!(refused, [elsewhere, nameless, taken]);
+    assert_eq!(pair.engine.calls().count(), 1);
+    pair.delete("ft", "");
+    pair.assert_empty();
+}

@@ -1,0 +1,109 @@
+//! The offload plan follows the state of the call.
+
+use rtpengine_core::{
+    config::CoreConfig,
+    io::{Path, Reason, SourceMismatch},
+    ng::Flag,
+};
+
+use crate::pair::{Pair, audio, audio_with, config};
+
+#[test]
+fn a_flow_per_direction_once_its_sender_is_known() {
+    let mut pair = Pair::new();
+    let (caller, callee) = pair.call();
+    assert!(pair.plane.flows.is_empty());
+    let from_caller = pair.settle(&caller, "192.0.2.1:2000");
+    let flow = pair.plane.flows[&from_caller].clone();
+    assert_eq!(flow.source, "192.0.2.1:2000".parse().unwrap());
+    assert_eq!(flow.local, caller.rtp);
+    assert_eq!(flow.mismatch, SourceMismatch::Ignore);
+    assert!(!flow.rtcp_mux);
+    let output = &flow.outputs[0];
+    assert_eq!((output.from, output.to), (callee.rtp, "192.0.2.2:3000".parse().unwrap()));
+    let identity = &flow.identity;
+    assert_eq!((&*identity.call_id, &*identity.tag, &*identity.peer_tag), ("call1", "ft", "tt"));
+    assert!(identity.offerer && identity.interface == "foo" && identity.media == 0);
+    // The callee turns out to be behind NAT: its own flow appears and the other one is corrected.
+    pair.settle(&callee, "203.0.113.8:5000");
+    assert_eq!(pair.plane.flows.len(), 2);
+    assert_eq!(pair.plane.flows[&from_caller].outputs[0].to, "203.0.113.8:5000".parse().unwrap());
+    let installs = pair.plane.installs;
+    pair.settle(&callee, "203.0.113.8:5000");
+    assert_eq!(pair.plane.installs, installs, "told only of changes");
+    pair.delete("ft", "tt");
+    pair.assert_empty();
+}
+
+#[test]
+fn hold_withdraws_and_resume_installs_again() {
+    let mut pair = Pair::new();
+    let (caller, callee) = pair.call();
+    pair.settle(&caller, "192.0.2.1:2000");
+    let from_callee = pair.settle(&callee, "192.0.2.2:3000");
+    pair.offer("ft", "tt", &audio_with("192.0.2.1", 2000, "a=sendonly\r\n"));
+    pair.answer("ft", "tt", &audio_with("192.0.2.2", 3000, "a=recvonly\r\n"));
+    assert_eq!(pair.plane.flows.len(), 1, "music on hold stays in the kernel");
+    assert!(!pair.plane.flows.contains_key(&from_callee));
+    let path = |pair: &Pair| {
+        let info = pair.engine.call("call1", &pair.plane).unwrap();
+        info.parties[1].medias[0].streams[0].path
+    };
+    assert_eq!(path(&pair), Path::Userspace(Reason::Hold));
+    pair.offer("ft", "tt", &audio("192.0.2.1", 2000));
+    pair.answer("ft", "tt", &audio("192.0.2.2", 3000));
+    assert_eq!(pair.plane.flows.len(), 2);
+    pair.path(from_callee, Path::Kernel);
+    assert_eq!(path(&pair), Path::Kernel);
+    pair.path(from_callee, Path::Userspace(Reason::NoNextHop));
+    assert_eq!(path(&pair), Path::Userspace(Reason::NoNextHop));
+}
+
+#[test]
+fn a_moved_party_is_not_forwarded_until_it_is_known_again() {
+    let mut pair = Pair::new();
+    let (caller, callee) = pair.call();
+    let from_caller = pair.settle(&caller, "192.0.2.1:2000");
+    pair.settle(&callee, "192.0.2.2:3000");
+    pair.offer("ft", "tt", &audio("192.0.2.9", 2900));
+    assert!(!pair.plane.flows.contains_key(&from_caller));
+    assert_eq!(pair.plane.flows.values().next().unwrap().outputs[0].to, "192.0.2.9:2900".parse().unwrap());
+}
+
+#[test]
+fn source_policies_become_checks_and_asymmetric_parties_need_no_learning() {
+    let mismatch = |flag: Flag| {
+        let mut pair = Pair::new();
+        pair.offer_with("ft", "", &audio("192.0.2.1", 2000), |request| {
+            request.flags.insert(flag);
+            request.flags.insert(Flag::Asymmetric);
+        });
+        pair.answer("ft", "tt", &audio("192.0.2.2", 3000));
+        assert_eq!(pair.plane.flows.len(), 1, "the caller's address is taken as signalled");
+        pair.plane.flows.values().next().unwrap().mismatch
+    };
+    assert_eq!(mismatch(Flag::StrictSource), SourceMismatch::Drop);
+    assert_eq!(mismatch(Flag::MediaHandover), SourceMismatch::Punt);
+}
+
+#[test]
+fn without_a_table_everything_stays_up() {
+    let mut pair = Pair::with(CoreConfig { offload: false, ..config() });
+    let (caller, _) = pair.call();
+    pair.settle(&caller, "192.0.2.1:2000");
+    assert!(pair.plane.flows.is_empty());
+    let info = pair.engine.call("call1", &pair.plane).unwrap();
+    assert_eq!(info.parties[0].medias[0].streams[0].path, Path::Userspace(Reason::TableOff));
+}
+
+#[test]
+fn early_media_is_offloaded_before_the_answer() {
+    let mut pair = Pair::new();
+    let callee = pair.offer("ft", "", &audio("192.0.2.1", 2000));
+    pair.settle(&callee, "192.0.2.2:3000");
+    assert_eq!(
+        pair.plane.flows.len(),
+        1,
+        "early media of the callee may pass: the caller's address is signalled"
+    );
+}
