@@ -1,0 +1,290 @@
+//! Which devices run the program, how, and for which tables.
+
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use ahash::AHashMap;
+use rtpengine_common::pins;
+
+use super::{
+    bpffs::{LockedDir, make_dir, remove_pin, share_with_group},
+    error::XdpError,
+    object::Program,
+    sys::{self, XdpFlags},
+    table::map_error,
+};
+use crate::netlink::{FeatureClient, Link, LinkKind, XdpAttached};
+
+/// How a device runs the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttachMode {
+    /// In the driver.
+    Native,
+    /// In the stack, on socket buffers: any device can do it, at a higher cost.
+    Generic,
+    /// Not at all: its packets are relayed in userspace.
+    Userspace,
+}
+
+/// State of one device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceStatus {
+    /// Device index.
+    pub ifindex: u32,
+    /// Device name.
+    pub name: Arc<str>,
+    /// How it runs the program.
+    pub mode: AttachMode,
+    /// Why it is not the next better mode; empty for native.
+    pub reason: String,
+}
+
+/// The attachments of one network namespace, shared with the daemons of other tables under a lock.
+pub struct Devices {
+    dir: PathBuf,
+    table: u32,
+    program: Program,
+    features: Option<FeatureClient>,
+    known: AHashMap<u32, DeviceStatus>,
+    /// Answers of `features` by device index.
+    transmitters: AHashMap<u32, bool>,
+}
+
+/// Attaching takes milliseconds; another daemon may hold the lock for a handful of devices.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+
+impl Devices {
+    /// Loads the program, or replaces the one of an older daemon, and lets it find `table`.
+    ///
+    /// # Errors
+    /// See [`XdpError`].
+    pub fn open(
+        dir: PathBuf,
+        table: u32,
+        flows: std::os::fd::BorrowedFd<'_>,
+        stats: std::os::fd::BorrowedFd<'_>,
+    ) -> Result<Self, XdpError> {
+        let lock = locked(&dir)?;
+        make_dir(&dir.join(pins::LINKS))?;
+        let program = Program::load(&dir)?;
+        program.connect(table, flows, stats)?;
+        replace_program(&dir, &program)?;
+        drop(lock);
+        let features = FeatureClient::open()
+            .inspect_err(
+                |error| tracing::debug!(target: "core", %error, "the kernel does not tell XDP features"),
+            )
+            .ok();
+        Ok(Self { dir, table, program, features, known: AHashMap::new(), transmitters: AHashMap::new() })
+    }
+
+    /// Attaches the program to a device, or joins an attachment that is there. The answer is remembered until
+    /// [`Devices::forget`]. Failure is an answer too: the device stays in userspace.
+    pub fn attach(&mut self, link: &Link) -> &DeviceStatus {
+        if !self.known.contains_key(&link.index) {
+            let status = self.try_attach(link);
+            log_status(&status);
+            self.known.insert(link.index, status);
+        }
+        // Inserted just above when it was missing.
+        self.known.entry(link.index).or_insert_with(|| userspace(link, String::new()))
+    }
+
+    fn try_attach(&self, link: &Link) -> DeviceStatus {
+        let outcome = locked(&self.dir).and_then(|_lock| {
+            let status = self.link_program(link)?;
+            if status.mode != AttachMode::Userspace {
+                self.set_bit(link.index, true)?;
+            }
+            Ok(status)
+        });
+        outcome.unwrap_or_else(|error| userspace(link, error.to_string()))
+    }
+
+    fn link_program(&self, link: &Link) -> Result<DeviceStatus, XdpError> {
+        let program = self.program.fd()?;
+        let path = link_path(&self.dir, link.index);
+        if let Ok(existing) = sys::open_pin(&path) {
+            if sys::link_device(existing.as_fd()).ok().flatten() == Some(link.index)
+                && sys::update_link(existing.as_fd(), program).is_ok()
+            {
+                let (mode, reason) = match link.xdp {
+                    XdpAttached::Native => (AttachMode::Native, String::new()),
+                    XdpAttached::Generic | XdpAttached::None | XdpAttached::Other => {
+                        (AttachMode::Generic, "attached in generic mode before".to_owned())
+                    }
+                };
+                return Ok(DeviceStatus { ifindex: link.index, name: link.name.clone(), mode, reason });
+            }
+            // The device of that index is gone or is another one now; so are the tables noted for it.
+            remove_pin(&path).map_err(|source| XdpError::Pin { path: path.clone(), source })?;
+            self.program.devices.remove(&link.index).map_err(map_error(pins::DEVICES, 0))?;
+        }
+        if link.kind == LinkKind::NoEthernet {
+            return Ok(userspace(link, "the device has no Ethernet framing".to_owned()));
+        }
+        let native = if link.kind == LinkKind::Loopback {
+            Err("loopback has no native mode".to_owned())
+        } else {
+            sys::attach_xdp(program, link.index, XdpFlags::Native)
+                .map_err(|error| format!("native mode: {error}"))
+        };
+        let (fd, mode, reason): (OwnedFd, _, _) = match native {
+            Ok(fd) => (fd, AttachMode::Native, String::new()),
+            Err(reason) => match sys::attach_xdp(program, link.index, XdpFlags::Generic) {
+                Ok(fd) => (fd, AttachMode::Generic, reason),
+                Err(error) => return Ok(userspace(link, format!("{reason}; generic mode: {error}"))),
+            },
+        };
+        sys::pin(fd.as_fd(), &path).map_err(|source| XdpError::Pin { path: path.clone(), source })?;
+        share_with_group(&path)?;
+        Ok(DeviceStatus { ifindex: link.index, name: link.name.clone(), mode, reason })
+    }
+
+    /// A device changed: its mode may have become known, and what kept the program away may be over.
+    pub fn observe(&mut self, link: &Link) {
+        let Some(status) = self.known.get_mut(&link.index) else { return };
+        match (status.mode, link.xdp) {
+            (AttachMode::Userspace, _) => {
+                self.known.remove(&link.index);
+            }
+            (AttachMode::Generic, XdpAttached::Native) => {
+                status.mode = AttachMode::Native;
+                status.reason.clear();
+            }
+            (AttachMode::Generic | AttachMode::Native, _) => {}
+        }
+    }
+
+    /// The mode of a device, [`AttachMode::Userspace`] for one never attached.
+    #[must_use]
+    pub fn mode(&self, ifindex: u32) -> AttachMode {
+        self.known.get(&ifindex).map_or(AttachMode::Userspace, |status| status.mode)
+    }
+
+    /// `true` unless the driver of the device is known not to transmit frames redirected from a native program. Kernels
+    /// before 6.3 do not tell.
+    pub fn transmits(&mut self, ifindex: u32) -> bool {
+        let features = &self.features;
+        *self.transmitters.entry(ifindex).or_insert_with(|| {
+            match features.as_ref().map(|f| f.device(ifindex)) {
+                Some(Ok(features)) => features.transmits(),
+                Some(Err(_)) | None => true,
+            }
+        })
+    }
+
+    /// Forgets what [`Devices::transmits`] found: it changes with the peers' programs, and no notification tells.
+    pub fn features_changed(&mut self) {
+        self.transmitters.clear();
+    }
+
+    /// All devices tried so far, by index.
+    #[must_use]
+    pub fn status(&self) -> Vec<DeviceStatus> {
+        let mut all: Vec<_> = self.known.values().cloned().collect();
+        all.sort_by_key(|status| status.ifindex);
+        all
+    }
+
+    /// Forgets a device that vanished: the kernel has detached the program with it.
+    pub fn forget(&mut self, ifindex: u32) {
+        if self.known.remove(&ifindex).is_none() {
+            return;
+        }
+        let path = link_path(&self.dir, ifindex);
+        let outcome = locked(&self.dir).and_then(|_lock| {
+            let gone =
+                sys::open_pin(&path).is_ok_and(|link| !matches!(sys::link_device(link.as_fd()), Ok(Some(_))));
+            if gone {
+                remove_pin(&path).map_err(|source| XdpError::Pin { path, source })?;
+                self.program.devices.remove(&ifindex).map_err(map_error(pins::DEVICES, 0))?;
+            }
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            tracing::warn!(target: "core", device = ifindex, %error, "cannot tidy up after a device that is gone");
+        }
+    }
+
+    fn set_bit(&self, ifindex: u32, on: bool) -> Result<u64, XdpError> {
+        let failed = map_error(pins::DEVICES, 0);
+        let bit = 1u64 << self.table;
+        let old = self.program.devices.get(&ifindex).map_err(&failed)?.unwrap_or(0);
+        let new = if on { old | bit } else { old & !bit };
+        if new == 0 {
+            self.program.devices.remove(&ifindex).map_err(&failed)?;
+        } else if new != old {
+            self.program.devices.put(&ifindex, &new).map_err(&failed)?;
+        }
+        Ok(new)
+    }
+
+    /// Takes the table from all devices. Devices that serve no other table lose the program; the last table also removes
+    /// the shared maps.
+    ///
+    /// # Errors
+    /// See [`XdpError`].
+    pub fn close(self) -> Result<(), XdpError> {
+        let lock = locked(&self.dir)?;
+        self.program.disconnect(self.table)?;
+        let failed = map_error(pins::DEVICES, 0);
+        for ifindex in self.program.devices.keys().map_err(&failed)? {
+            if self.set_bit(ifindex, false)? == 0 {
+                let path = link_path(&self.dir, ifindex);
+                remove_pin(&path).map_err(|source| XdpError::Pin { path, source })?;
+            }
+        }
+        if self.program.devices.keys().map_err(&failed)?.is_empty() {
+            lock.remove()?;
+        }
+        Ok(())
+    }
+}
+
+fn locked(dir: &Path) -> Result<LockedDir, XdpError> {
+    LockedDir::acquire(dir, LOCK_PATIENCE)?.ok_or_else(|| XdpError::Pin {
+        path: dir.to_owned(),
+        source: std::io::Error::from_raw_os_error(libc::EWOULDBLOCK),
+    })
+}
+
+fn link_path(dir: &Path, ifindex: u32) -> PathBuf {
+    dir.join(pins::LINKS).join(ifindex.to_string())
+}
+
+/// Switches all attachments to the program just loaded, so that every device runs one version on one set of maps.
+fn replace_program(dir: &Path, program: &Program) -> Result<(), XdpError> {
+    let links = dir.join(pins::LINKS);
+    let entries = std::fs::read_dir(&links).map_err(|source| XdpError::Pin { path: links, source })?;
+    for entry in entries.flatten() {
+        let path = entry.path();
+        let replaced = sys::open_pin(&path)
+            .and_then(|link| sys::update_link(link.as_fd(), program.fd().map_err(std::io::Error::other)?));
+        if let Err(error) = replaced {
+            tracing::debug!(target: "core", link = %path.display(), %error, "an attachment was not updated");
+        }
+    }
+    Ok(())
+}
+
+fn userspace(link: &Link, reason: String) -> DeviceStatus {
+    DeviceStatus { ifindex: link.index, name: link.name.clone(), mode: AttachMode::Userspace, reason }
+}
+
+fn log_status(status: &DeviceStatus) {
+    let (device, reason) = (&status.name, &status.reason);
+    match status.mode {
+        AttachMode::Native => tracing::info!(target: "core", %device, "XDP program attached in native mode"),
+        AttachMode::Generic => {
+            tracing::info!(target: "core", %device, %reason, "XDP program attached in generic mode")
+        }
+        AttachMode::Userspace => {
+            tracing::warn!(target: "core", %device, %reason, "no XDP on this device; its media is relayed in userspace");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! From the core's flow description and a next hop to the map's keys and values.
+
+use std::net::{IpAddr, SocketAddr};
+
+use rtpengine_common::abi::{
+    FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_OUT_V6, FLOW_PT_FILTER, FLOW_REDIRECT, FLOW_RTCP_MUX, FLOW_SET_TOS,
+    FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FLOW_VLAN, FlowInfo, FlowKey, FlowStats, FlowValue, MAX_CALL_ID,
+    MAX_INTERFACE, MAX_TAG,
+};
+use rtpengine_core::io::{FlowSpec, SourceMismatch};
+
+use crate::netlink::{LinkKind, NextHop};
+
+/// A flow found in the pinned maps at start. It keeps forwarding until it is claimed or dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdoptedFlow {
+    /// Local address and port.
+    pub key: FlowKey,
+    /// Static part.
+    pub value: FlowValue,
+    /// Who it belongs to.
+    pub info: FlowInfo,
+    /// Counters when the daemon started. [`super::OffloadHandle::counters`] of the claiming stream includes them.
+    pub stats: FlowStats,
+}
+
+/// An address as the maps hold it: IPv4 as `::ffff:a.b.c.d`.
+#[must_use]
+pub fn map_address(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+/// The other way round.
+#[must_use]
+pub fn socket_address(address: [u8; 16], port: [u8; 2]) -> SocketAddr {
+    SocketAddr::new(IpAddr::from(address).to_canonical(), u16::from_be_bytes(port))
+}
+
+/// The lookup key of a local address.
+#[must_use]
+pub fn key(local: SocketAddr) -> FlowKey {
+    FlowKey { addr: map_address(local.ip()), port: local.port().to_be_bytes(), pad: [0; 2] }
+}
+
+/// The static part of a flow with at most one output. `next_hop` is ignored for a flow without outputs, which only counts
+/// and drops.
+#[must_use]
+pub fn value(spec: &FlowSpec, next_hop: Option<&NextHop>, slot: u32, idle_limit_ns: u64) -> FlowValue {
+    let mut value = FlowValue {
+        flags: FLOW_ACTIVE,
+        slot,
+        idle_limit_ns,
+        expect_addr: map_address(spec.source.ip()),
+        expect_port: spec.source.port().to_be_bytes(),
+        ..FlowValue::default()
+    };
+    value.flags |= match spec.mismatch {
+        SourceMismatch::Ignore => 0,
+        SourceMismatch::Drop => FLOW_SOURCE_DROP,
+        SourceMismatch::Punt => FLOW_SOURCE_PUNT,
+    };
+    if spec.rtcp_mux {
+        value.flags |= FLOW_RTCP_MUX;
+    }
+    if !spec.payload_types.is_empty() {
+        value.flags |= FLOW_PT_FILTER;
+        for payload_type in spec.payload_types.iter().filter(|payload_type| **payload_type < 128) {
+            let (word, bit) = (usize::from(payload_type / 64), payload_type % 64);
+            if let Some(word) = value.payload_types.get_mut(word) {
+                *word |= 1 << bit;
+            }
+        }
+    }
+    let Some(output) = spec.outputs.first() else {
+        value.flags |= FLOW_BLACKHOLE;
+        return value;
+    };
+    value.src_addr = map_address(output.from.ip());
+    value.src_port = output.from.port().to_be_bytes();
+    value.dst_addr = map_address(output.to.ip());
+    value.dst_port = output.to.port().to_be_bytes();
+    if output.to.ip().to_canonical().is_ipv6() {
+        value.flags |= FLOW_OUT_V6;
+    }
+    if let Some(tos) = output.tos {
+        value.flags |= FLOW_SET_TOS;
+        value.tos = tos;
+    }
+    if let Some(hop) = next_hop {
+        // Loopback cannot be a redirect target; its frames go back where they came from.
+        if hop.kind != LinkKind::Loopback {
+            value.flags |= FLOW_REDIRECT;
+        }
+        value.ifindex = hop.ifindex;
+        value.mtu = hop.mtu;
+        value.src_mac = hop.src_mac;
+        value.dst_mac = hop.dst_mac;
+        if let Some(id) = hop.vlan {
+            value.flags |= FLOW_VLAN;
+            value.vlan = id.to_be_bytes();
+        }
+    }
+    value
+}
+
+/// Who a flow belongs to.
+#[must_use]
+pub fn info(spec: &FlowSpec, installed_ns: u64) -> FlowInfo {
+    let identity = &spec.identity;
+    FlowInfo {
+        call_id: padded::<MAX_CALL_ID>(&identity.call_id),
+        tag: padded::<MAX_TAG>(&identity.tag),
+        peer_tag: padded::<MAX_TAG>(&identity.peer_tag),
+        interface: padded::<MAX_INTERFACE>(&identity.interface),
+        peer_interface: padded::<MAX_INTERFACE>(&identity.peer_interface),
+        created_unix_us: identity.created_unix_us,
+        installed_ns,
+        base_packets: 0,
+        base_bytes: 0,
+        endpoint_addr: map_address(spec.source.ip()),
+        endpoint_port: spec.source.port().to_be_bytes(),
+        media: identity.media,
+        flags: u32::from(identity.offerer),
+    }
+}
+
+/// `text` cut at a character border to at most `N` bytes and padded with zeroes.
+fn padded<const N: usize>(text: &str) -> [u8; N] {
+    let mut out = [0; N];
+    let cut = (0..=text.len().min(N)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    for (to, from) in out.iter_mut().zip(text.bytes().take(cut)) {
+        *to = from;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use rtpengine_core::io::{FlowIdentity, FlowOutput, StreamId};
+    use smallvec::smallvec;
+
+    use super::*;
+
+    fn spec() -> FlowSpec {
+        FlowSpec {
+            stream: StreamId(1),
+            local: "192.0.2.1:30000".parse().unwrap(),
+            rtcp_mux: true,
+            source: "198.51.100.7:4000".parse().unwrap(),
+            mismatch: SourceMismatch::Drop,
+            outputs: smallvec![FlowOutput {
+                stream: StreamId(2),
+                from: "[2001:db8::1]:30002".parse().unwrap(),
+                to: "[2001:db8::9]:5000".parse().unwrap(),
+                tos: Some(184),
+            }],
+            payload_types: smallvec![0, 101],
+            identity: Box::new(FlowIdentity {
+                call_id: "é".repeat(200),
+                offerer: true,
+                ..FlowIdentity::default()
+            }),
+        }
+    }
+
+    fn hop(kind: LinkKind) -> NextHop {
+        NextHop {
+            ifindex: 7,
+            device: "eth0".into(),
+            src_mac: [1; 6],
+            dst_mac: [2; 6],
+            vlan: Some(0x123),
+            mtu: 1500,
+            neighbour: None,
+            kind,
+        }
+    }
+
+    #[test]
+    fn every_field_reaches_the_map() {
+        let value = value(&spec(), Some(&hop(LinkKind::Ethernet)), 5, 9);
+        let expected = FLOW_ACTIVE
+            | FLOW_SOURCE_DROP
+            | FLOW_RTCP_MUX
+            | FLOW_PT_FILTER
+            | FLOW_OUT_V6
+            | FLOW_SET_TOS
+            | FLOW_REDIRECT
+            | FLOW_VLAN;
+        assert_eq!(value.flags, expected);
+        assert_eq!(value.payload_types, [1, 1 << 37]);
+        assert_eq!(
+            (value.slot, value.idle_limit_ns, value.ifindex, value.mtu, value.tos),
+            (5, 9, 7, 1500, 184)
+        );
+        assert_eq!((value.vlan, value.src_mac, value.dst_mac), ([1, 0x23], [1; 6], [2; 6]));
+        assert_eq!(socket_address(value.expect_addr, value.expect_port), spec().source);
+        assert_eq!(socket_address(value.dst_addr, value.dst_port), spec().outputs[0].to);
+        assert_eq!(socket_address(value.src_addr, value.src_port), spec().outputs[0].from);
+        assert_eq!(socket_address(key(spec().local).addr, key(spec().local).port), spec().local);
+    }
+
+    #[test]
+    fn a_flow_without_outputs_counts_and_drops() {
+        let mut spec = spec();
+        spec.outputs.clear();
+        assert_eq!(
+            value(&spec, None, 0, 0).flags & (FLOW_BLACKHOLE | FLOW_REDIRECT | FLOW_OUT_V6),
+            FLOW_BLACKHOLE
+        );
+    }
+
+    #[test]
+    fn loopback_frames_go_back_where_they_came_from() {
+        assert_eq!(value(&spec(), Some(&hop(LinkKind::Loopback)), 0, 0).flags & FLOW_REDIRECT, 0);
+    }
+
+    #[test]
+    fn long_names_are_cut_between_characters() {
+        let info = info(&spec(), 1);
+        assert_eq!(std::str::from_utf8(&info.call_id).unwrap().trim_end_matches('\0'), "é".repeat(128));
+        assert_eq!(info.flags, 1);
+    }
+}

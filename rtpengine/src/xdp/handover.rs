@@ -1,0 +1,121 @@
+//! The moment a flow changes hands: a job that runs in the relay thread between two drains of the socket.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering::AcqRel, Ordering::Acquire},
+    },
+};
+
+use rtpengine_common::abi::{FlowKey, FlowValue};
+use rtpengine_core::io::StreamId;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::{clock, table::TableMaps};
+
+/// Implemented by the relay.
+pub trait Handover: Send + Sync {
+    /// Runs `job` in the thread that owns the stream's socket, after everything queued in the socket was relayed; the
+    /// relay drains the socket once more afterwards. A job for an unknown stream is dropped unrun.
+    fn handover(&self, stream: StreamId, job: Box<dyn FnOnce() + Send>);
+}
+
+/// What a job does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Puts the flow into the kernel.
+    Install(FlowKey, FlowValue),
+    /// Restarts the idle clock of the flow in this slot.
+    Wake(u32),
+}
+
+/// How a job ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Done: the kernel has the flow.
+    Done,
+    /// The kernel refused.
+    Refused(io::Error),
+    /// Never run: cancelled, the table was closed or the relay does not know the stream.
+    NotRun,
+}
+
+/// A job's report to the manager.
+#[derive(Debug)]
+pub struct Report {
+    /// The stream.
+    pub stream: StreamId,
+    /// Tells the job from earlier ones of the stream.
+    pub generation: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+const WAITING: u8 = 0;
+const STARTED: u8 = 1;
+const CANCELLED: u8 = 2;
+
+/// The manager's side of a job under way.
+#[derive(Clone, Debug)]
+pub struct Ticket(Arc<AtomicU8>);
+
+impl Ticket {
+    /// `true`: the job will not run. `false`: it has started, its report will come.
+    #[must_use]
+    pub fn cancel(&self) -> bool {
+        self.0.compare_exchange(WAITING, CANCELLED, AcqRel, Acquire).is_ok()
+    }
+}
+
+struct Job {
+    stream: StreamId,
+    generation: u64,
+    action: Action,
+    maps: Arc<TableMaps>,
+    state: Arc<AtomicU8>,
+    reports: UnboundedSender<Report>,
+    outcome: Outcome,
+}
+
+impl Job {
+    fn run(&mut self) {
+        if self.state.compare_exchange(WAITING, STARTED, AcqRel, Acquire).is_err() {
+            return;
+        }
+        self.outcome = match self.action {
+            Action::Install(key, value) => match self.maps.install(&key, &value) {
+                Ok(true) => Outcome::Done,
+                Ok(false) => Outcome::NotRun,
+                Err(error) => Outcome::Refused(error),
+            },
+            Action::Wake(slot) => {
+                self.maps.stats.wake(slot, clock::now_ns());
+                Outcome::Done
+            }
+        };
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        let outcome = std::mem::replace(&mut self.outcome, Outcome::NotRun);
+        // Nobody listens any more once the manager has ended.
+        let _ = self.reports.send(Report { stream: self.stream, generation: self.generation, outcome });
+    }
+}
+
+/// Hands a job to the relay. Exactly one report follows, also when the relay drops the job.
+pub fn start(
+    relay: &dyn Handover,
+    maps: Arc<TableMaps>,
+    reports: UnboundedSender<Report>,
+    (stream, generation): (StreamId, u64),
+    action: Action,
+) -> Ticket {
+    let state = Arc::new(AtomicU8::new(WAITING));
+    let ticket = Ticket(Arc::clone(&state));
+    let mut job = Job { stream, generation, action, maps, state, reports, outcome: Outcome::NotRun };
+    relay.handover(stream, Box::new(move || job.run()));
+    ticket
+}

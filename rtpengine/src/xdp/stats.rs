@@ -1,0 +1,165 @@
+//! The counters of a table, mapped into memory: the program adds, userspace reads, no system call in between.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, BorrowedFd},
+    ptr::NonNull,
+    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+};
+
+use rtpengine_common::abi::{FlowStats, SsrcStats};
+
+/// The mapped array of [`FlowStats`], indexed by slot. Slots out of range read as zeroes and are never written.
+#[derive(Debug)]
+pub struct StatsArea {
+    base: NonNull<FlowStats>,
+    slots: usize,
+    bytes: usize,
+}
+
+// SAFETY: all access goes through atomics; the mapping lives until the last owner drops it.
+unsafe impl Send for StatsArea {}
+// SAFETY: as above.
+unsafe impl Sync for StatsArea {}
+
+impl StatsArea {
+    /// Maps an array map with `BPF_F_MMAPABLE` whose elements are [`FlowStats`].
+    ///
+    /// # Errors
+    /// As `mmap(2)`.
+    pub fn map(fd: BorrowedFd<'_>, slots: u32) -> io::Result<Self> {
+        let slots = usize::try_from(slots).unwrap_or(usize::MAX);
+        // Elements of array maps are spaced by their size rounded up to 8, which `FlowStats` is a multiple of.
+        let bytes = slots.checked_mul(size_of::<FlowStats>()).ok_or(io::ErrorKind::InvalidInput)?;
+        // SAFETY: a fresh shared mapping at an address of the kernel's choice; the kernel checks the length against the map.
+        let address = unsafe {
+            libc::mmap(
+                std::ptr::null_mut(),
+                bytes,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_SHARED,
+                fd.as_raw_fd(),
+                0,
+            )
+        };
+        if address == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let base = NonNull::new(address.cast::<FlowStats>()).ok_or(io::ErrorKind::InvalidData)?;
+        Ok(Self { base, slots, bytes })
+    }
+
+    /// The counters of a slot. Fields are read one by one: a packet counted meanwhile may show in some of them only.
+    #[must_use]
+    pub fn read(&self, slot: u32) -> FlowStats {
+        let Some(at) = self.slot(slot) else { return FlowStats::default() };
+        let mut stats = FlowStats {
+            last_seen_ns: word(at.last_seen_ns).load(Relaxed),
+            punted: word(at.punted).load(Relaxed),
+            dropped: word(at.dropped).load(Relaxed),
+            last_reason: half(at.last_reason).load(Relaxed),
+            ..FlowStats::default()
+        };
+        for (to, from) in stats.ssrcs.iter_mut().zip(at.ssrcs) {
+            *to = SsrcStats {
+                ssrc: half(from.ssrc).load(Relaxed),
+                highest_seq: half(from.highest_seq).load(Relaxed),
+                packets: word(from.packets).load(Relaxed),
+                bytes: word(from.bytes).load(Relaxed),
+                last_timestamp: half(from.last_timestamp).load(Relaxed),
+                last_payload_type: half(from.last_payload_type).load(Relaxed),
+            };
+        }
+        stats
+    }
+
+    /// Zeroes a slot that no flow uses and starts its clock.
+    pub fn reset(&self, slot: u32, now_ns: u64) {
+        let Some(at) = self.slot(slot) else { return };
+        for field in [at.punted, at.dropped] {
+            word(field).store(0, Relaxed);
+        }
+        half(at.last_reason).store(0, Relaxed);
+        for ssrc in at.ssrcs {
+            for field in [ssrc.packets, ssrc.bytes] {
+                word(field).store(0, Relaxed);
+            }
+            for field in [ssrc.ssrc, ssrc.highest_seq, ssrc.last_timestamp, ssrc.last_payload_type] {
+                half(field).store(0, Relaxed);
+            }
+        }
+        word(at.last_seen_ns).store(now_ns, Relaxed);
+    }
+
+    /// Restarts the idle clock of a flow.
+    pub fn wake(&self, slot: u32, now_ns: u64) {
+        if let Some(at) = self.slot(slot) {
+            word(at.last_seen_ns).store(now_ns, Relaxed);
+        }
+    }
+
+    fn slot(&self, slot: u32) -> Option<Fields> {
+        let index = usize::try_from(slot).ok().filter(|index| *index < self.slots)?;
+        // SAFETY: `index` is inside the mapping, so every projected field is in bounds and aligned; no reference to the
+        // shared memory is made, only raw field addresses.
+        unsafe {
+            let at = self.base.as_ptr().add(index);
+            let ssrcs = std::array::from_fn(|i| {
+                let ssrc = (&raw mut (*at).ssrcs).cast::<SsrcStats>().add(i);
+                SsrcFields {
+                    ssrc: &raw mut (*ssrc).ssrc,
+                    highest_seq: &raw mut (*ssrc).highest_seq,
+                    packets: &raw mut (*ssrc).packets,
+                    bytes: &raw mut (*ssrc).bytes,
+                    last_timestamp: &raw mut (*ssrc).last_timestamp,
+                    last_payload_type: &raw mut (*ssrc).last_payload_type,
+                }
+            });
+            Some(Fields {
+                last_seen_ns: &raw mut (*at).last_seen_ns,
+                punted: &raw mut (*at).punted,
+                dropped: &raw mut (*at).dropped,
+                last_reason: &raw mut (*at).last_reason,
+                ssrcs,
+            })
+        }
+    }
+}
+
+impl Drop for StatsArea {
+    fn drop(&mut self) {
+        // SAFETY: exactly the mapping made in `map`; nobody can hold an address into it once the area is dropped.
+        unsafe {
+            libc::munmap(self.base.as_ptr().cast(), self.bytes);
+        }
+    }
+}
+
+struct Fields {
+    last_seen_ns: *mut u64,
+    punted: *mut u64,
+    dropped: *mut u64,
+    last_reason: *mut u32,
+    ssrcs: [SsrcFields; rtpengine_common::abi::MAX_SSRCS],
+}
+
+#[derive(Clone, Copy)]
+struct SsrcFields {
+    ssrc: *mut u32,
+    highest_seq: *mut u32,
+    packets: *mut u64,
+    bytes: *mut u64,
+    last_timestamp: *mut u32,
+    last_payload_type: *mut u32,
+}
+
+fn word<'a>(at: *mut u64) -> &'a AtomicU64 {
+    // SAFETY: only called with field addresses from `StatsArea::slot`, aligned and mapped while the area lives, which
+    // outlives every use: the reference never leaves the method that borrows the area.
+    unsafe { AtomicU64::from_ptr(at) }
+}
+
+fn half<'a>(at: *mut u32) -> &'a AtomicU32 {
+    // SAFETY: as for `word`.
+    unsafe { AtomicU32::from_ptr(at) }
+}
