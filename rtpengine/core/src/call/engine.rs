@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// Takes in what the media plane reports. Reports about sockets that are gone are ignored.
-    pub fn event(&mut self, now: Now, event: MediaEvent) {
+    pub fn event(&mut self, _now: Now, event: MediaEvent) {
         let (MediaEvent::EndpointSettled { stream, .. } | MediaEvent::FlowPath { stream, .. }) = event;
         let Some(&key) = self.by_stream.get(&stream) else { return };
         let Some(call) = self.calls.get_mut(key) else { return };
@@ -126,7 +126,7 @@ impl Engine {
                 );
                 socket.endpoint = Some(endpoint);
                 socket.settled = true;
-                self.plan(now, key);
+                self.plan(key);
             }
             MediaEvent::FlowPath { path, .. } => {
                 tracing::debug!(target: "core", call = %id, "path of {}: {path:?}", socket.local);
@@ -211,18 +211,18 @@ impl Engine {
                 key
             }
         };
-        self.settle(now, key, plane);
+        self.settle(key, plane);
         Ok((value, warnings, key))
     }
 
     /// Closes what nothing refers to any more and brings relay and kernel up to date.
-    pub(super) fn settle(&mut self, now: Now, key: CallKey, plane: &mut dyn MediaPlane) {
+    pub(super) fn settle(&mut self, key: CallKey, plane: &mut dyn MediaPlane) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let gone = call.sweep();
         for socket in &call.sockets {
             self.by_stream.insert(socket.stream, key);
         }
-        self.plan(now, key);
+        self.plan(key);
         for socket in gone {
             self.by_stream.remove(&socket.stream);
             if let Some(pool) = self.interfaces.pool_mut(socket.local_idx) {
@@ -247,7 +247,7 @@ impl Engine {
         self.tally.ended(now, call, by, plane);
         call.dialogues.clear();
         tracing::info!(target: "core", call = %id, "call ended: {by}");
-        self.settle(now, key, plane);
+        self.settle(key, plane);
         self.calls.remove(key);
         self.by_id.remove(&id);
     }

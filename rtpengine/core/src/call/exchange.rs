@@ -7,11 +7,12 @@ use super::{
     direction::{Placement, wanted},
     draft::Draft,
     error::CallError,
-    interfaces::{Family, LocalIdx},
+    interfaces::{Family, LocalIdx, Wanted},
     media::{Carries, Face, MediaPair, Side, carries},
     mux, wording,
 };
 use crate::{
+    io::StreamId,
     ng::{DropTraffic, Flag, Request, TosRequest, TransportProtocol},
     sdp::{Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip},
 };
@@ -108,7 +109,8 @@ impl Exchange<'_, '_> {
         media: &Media<'_>,
     ) -> Result<MediaPlan<'static>, CallError> {
         let refused = !self.offer && pair.carries == Carries::Nothing;
-        pair.carries = carries(media);
+        let foreign = !self.offer && pair.carries == Carries::Foreign;
+        pair.carries = if foreign { Carries::Foreign } else { carries(media) };
         let (rtp_endpoint, rtcp_endpoint) = address::endpoints(media, self.request, draft.config);
         let moved = {
             let sender = pair.faces.get_mut(self.from);
@@ -235,11 +237,11 @@ impl Exchange<'_, '_> {
     fn open(
         &self,
         draft: &mut Draft<'_>,
-        wanted: &super::interfaces::Wanted<'_>,
+        wanted: &Wanted<'_>,
         family: Family,
         single: bool,
         hint: Option<LocalIdx>,
-    ) -> Result<(LocalIdx, crate::io::StreamId, Option<crate::io::StreamId>), CallError> {
+    ) -> Result<(LocalIdx, StreamId, Option<StreamId>), CallError> {
         let first_only = draft.config.save_interface_ports;
         let near = hint.filter(|&local| {
             draft.interfaces.matches(local, wanted)
@@ -250,9 +252,23 @@ impl Exchange<'_, '_> {
         {
             return Ok((local, rtp, rtcp));
         }
-        let local = draft.interfaces.choose(wanted, family, single, first_only)?;
-        let (rtp, rtcp) = draft.open(local, single)?;
-        Ok((local, rtp, rtcp))
+        // Ports of an interface may be free by our books and all in use by others: then the next one has its turn.
+        let mut tried = Vec::new();
+        let mut failure = None;
+        loop {
+            let local = match draft.interfaces.choose(wanted, family, single, first_only, &tried) {
+                Ok(local) => local,
+                Err(error) => return Err(failure.unwrap_or(error.into())),
+            };
+            match draft.open(local, single) {
+                Ok((rtp, rtcp)) => return Ok((local, rtp, rtcp)),
+                Err(error @ CallError::Interface(_)) => {
+                    tried.push(local);
+                    failure.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// How the m-line is written for the receiver.

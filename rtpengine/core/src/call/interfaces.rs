@@ -190,7 +190,7 @@ impl Interfaces {
     }
 
     /// Chooses the local address for a new socket. Members of a `BASE` take turns; those without room are passed over.
-    /// A family the interface does not have is replaced by the one it has. An unknown name means the default interface.
+    /// So are those `tried` in vain. A family the interface does not have is replaced by the one it has. An unknown name means the default interface.
     ///
     /// # Errors
     /// [`InterfaceError::Exhausted`] where no address of the interface has room.
@@ -200,10 +200,11 @@ impl Interfaces {
         family: Family,
         single: bool,
         first_only: bool,
+        tried: &[LocalIdx],
     ) -> Result<LocalIdx, InterfaceError> {
         let candidates = self.candidates(wanted);
         for &logical in &candidates {
-            if let Some(local) = self.room(logical, family, single, first_only) {
+            if let Some(local) = self.room(logical, family, single, first_only, tried) {
                 self.advance(wanted, logical);
                 return Ok(local);
             }
@@ -262,7 +263,14 @@ impl Interfaces {
         }
     }
 
-    fn room(&self, logical: usize, family: Family, single: bool, first_only: bool) -> Option<LocalIdx> {
+    fn room(
+        &self,
+        logical: usize,
+        family: Family,
+        single: bool,
+        first_only: bool,
+        tried: &[LocalIdx],
+    ) -> Option<LocalIdx> {
         let locals = &self.logical.get(logical)?.locals;
         let of = |wanted: Family| {
             locals.iter().copied().filter(move |&index| {
@@ -272,7 +280,7 @@ impl Interfaces {
         let other = if family == Family::V4 { Family::V6 } else { Family::V4 };
         let family = if of(family).next().is_some() { family } else { other };
         let limit = if first_only { 1 } else { usize::MAX };
-        of(family).take(limit).find(|&index| {
+        of(family).take(limit).filter(|index| !tried.contains(index)).find(|&index| {
             self.local(index)
                 .and_then(|local| self.pools.get(local.pool))
                 .is_some_and(|pool| pool.has_room(single))

@@ -11,8 +11,7 @@ use super::{
 use crate::{
     config::CoreConfig,
     io::{
-        Component, FlowCommand, Learning, Now, Output, Reason, RelayCommand, RelayStream, SourcePolicy,
-        StreamId,
+        Component, FlowCommand, Learning, Output, Reason, RelayCommand, RelayStream, SourcePolicy, StreamId,
     },
 };
 
@@ -29,7 +28,7 @@ pub(super) struct Wire {
 impl Engine {
     /// Brings relay and kernel up to date with the model of one call. Flows go first where they end and last where
     /// they begin, so that a socket is always ready for what the kernel hands up.
-    pub(super) fn plan(&mut self, _now: Now, key: CallKey) {
+    pub(super) fn plan(&mut self, key: CallKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let wires = wires(call, &self.config);
         let mut removes = Vec::new();
@@ -107,12 +106,14 @@ fn face_wires(
             (false, true) => Component::Mux,
             (false, false) => Component::Rtp,
         };
-        let discard = discard(call, sink, raw);
-        (stream, relay(call, config, face, stream, component, to_rtp, to_rtcp.clone(), discard))
+        let settings = settings(call, config, face, stream, component);
+        let rtcp_sinks = to_rtcp.clone();
+        (stream, RelayStream { sinks: to_rtp, rtcp_sinks, discard: discard(call, sink, raw), ..settings })
     });
     let rtcp = face.rtcp.map(|stream| {
         // RTCP goes on during hold (RFC 3264 section 8.4).
-        (stream, relay(call, config, face, stream, Component::Rtcp, to_rtcp.clone(), to_rtcp.clone(), None))
+        let settings = settings(call, config, face, stream, Component::Rtcp);
+        (stream, RelayStream { sinks: to_rtcp.clone(), rtcp_sinks: to_rtcp.clone(), ..settings })
     });
     rtp.into_iter().chain(rtcp).collect::<SmallVec<[_; 2]>>().into_iter()
 }
@@ -123,19 +124,13 @@ fn discard(call: &Call, sink: &Face, raw: bool) -> Option<Reason> {
     (held || call.drop_traffic).then_some(Reason::Hold)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one argument per source of a setting; a struct would only rename them"
-)]
-fn relay(
+/// What a socket is told about its party, without any sinks.
+fn settings(
     call: &Call,
     config: &CoreConfig,
     face: &Face,
     stream: StreamId,
     component: Component,
-    sinks: SmallVec<[StreamId; 1]>,
-    rtcp_sinks: SmallVec<[StreamId; 1]>,
-    discard: Option<Reason>,
 ) -> RelayStream {
     let learning =
         if face.asymmetric { Learning::Off } else { call.learning.unwrap_or(config.endpoint_learning) };
@@ -154,9 +149,9 @@ fn relay(
         endpoint_settled: settled || (learning == Learning::Off && endpoint.is_some()),
         learning,
         source_policy,
-        sinks,
-        rtcp_sinks,
-        discard,
+        sinks: SmallVec::new(),
+        rtcp_sinks: SmallVec::new(),
+        discard: None,
         tos: call.tos,
         clock_rates: face.clock_rates.clone(),
         call: call.id.clone(),

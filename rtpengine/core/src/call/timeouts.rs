@@ -44,7 +44,7 @@ impl Engine {
         call.dialogues
             .retain(|dialogue| dialogue.answered || !is_over(now.mono_us, dialogue.created_mono_us, timeout));
         if call.dialogues.len() != before {
-            self.settle(now, key, plane);
+            self.settle(key, plane);
         }
     }
 }

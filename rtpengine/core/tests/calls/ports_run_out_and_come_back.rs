@@ -63,3 +63,18 @@ fn rtcp_above_rtp_in_use_moves_the_pair() {
     let open: Vec<u16> = pair.open_ports().iter().map(|open| open.port()).collect();
     assert_eq!(open, [40000, 40001, 40004, 40005]);
 }
+
+#[test]
+fn a_member_whose_ports_are_all_in_use_by_others_is_passed_over() {
+    let mut pair = Pair::with(CoreConfig { port_max: 40007, ..config() });
+    for port in 40000..40008 {
+        pair.plane.busy.insert(format!("10.9.1.1:{port}").parse().unwrap());
+    }
+    for call in ["one", "two"] {
+        let seen = pair.offer_with("ft", "", &audio("192.0.2.1", 2000), |request| {
+            request.call_id = Some(call.to_owned());
+            request.to_interface = Some("lb".to_owned());
+        });
+        assert_eq!(seen.rtp.ip().to_string(), "10.9.1.2");
+    }
+}
