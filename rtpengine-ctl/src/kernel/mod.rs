@@ -1,0 +1,119 @@
+//! Reads the maps the daemon pins. Nothing is written, nothing is locked: safe on a live system.
+
+pub mod device;
+pub mod flow;
+pub mod owner;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use aya::maps::{Array, HashMap, Map, MapData};
+use rtpengine_common::abi::{FlowInfo, FlowKey, FlowStats, FlowValue, MAX_TABLES, Owner};
+use rtpengine_common::pins;
+
+use flow::Flow;
+
+/// One table.
+#[derive(Debug)]
+pub struct Table {
+    /// Its number.
+    pub number: u32,
+    directory: PathBuf,
+}
+
+/// All tables below `root`, by number. None where nothing was ever pinned.
+pub fn tables(root: &Path) -> Result<Vec<Table>> {
+    let entries = match std::fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot read {} (root is needed)", root.display()));
+        }
+    };
+    let mut tables = Vec::new();
+    for entry in entries {
+        let entry = entry.with_context(|| format!("cannot read {}", root.display()))?;
+        let number = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some(number) = number.filter(|number| *number < MAX_TABLES) {
+            tables.push(Table { number, directory: entry.path() });
+        }
+    }
+    tables.sort_by_key(|table| table.number);
+    Ok(tables)
+}
+
+impl Table {
+    /// Who it belongs to.
+    pub fn owner(&self) -> Result<Owner> {
+        let map: Array<MapData, Owner> = open(&self.directory, pins::OWNER)?;
+        map.get(&0, 0).with_context(|| format!("cannot read {}", self.directory.join(pins::OWNER).display()))
+    }
+
+    /// The number of flows.
+    pub fn count(&self) -> Result<usize> {
+        let map: HashMap<MapData, FlowKey, FlowValue> = open(&self.directory, pins::FLOWS)?;
+        Ok(map.keys().filter(Result::is_ok).count())
+    }
+
+    /// The flows, or those of one call, by call and local address. Flows that vanish meanwhile are left out.
+    pub fn flows(&self, call: Option<&str>) -> Result<Vec<Flow>> {
+        let flows: HashMap<MapData, FlowKey, FlowValue> = open(&self.directory, pins::FLOWS)?;
+        let stats: Array<MapData, FlowStats> = open(&self.directory, pins::STATS)?;
+        let infos: HashMap<MapData, FlowKey, FlowInfo> = open(&self.directory, pins::INFO)?;
+        let mut found = Vec::new();
+        for entry in flows.iter() {
+            let Ok((key, value)) = entry else { continue };
+            let info = infos.get(&key, 0).ok();
+            let flow = Flow::new(&key, &value, stats.get(&value.slot, 0).ok(), info.as_ref());
+            if call.is_none_or(|call| flow.call_id == call) {
+                found.push(flow);
+            }
+        }
+        found.sort_by(|a, b| (&a.call_id, a.local).cmp(&(&b.call_id, b.local)));
+        Ok(found)
+    }
+}
+
+/// Devices of all network namespaces whose packets consult each table.
+pub fn devices(root: &Path) -> Result<BTreeMap<u32, Vec<device::Device>>> {
+    let mut by_table: BTreeMap<u32, Vec<device::Device>> = BTreeMap::new();
+    let Ok(entries) = std::fs::read_dir(root) else { return Ok(by_table) };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let Some(inode) =
+            name.to_str().and_then(|name| name.strip_prefix(pins::NET_PREFIX)?.parse::<u64>().ok())
+        else {
+            continue;
+        };
+        let map: HashMap<MapData, u32, u64> = match open(&entry.path(), pins::DEVICES) {
+            Ok(map) => map,
+            // A daemon that is just starting has not pinned it yet.
+            Err(_) => continue,
+        };
+        for (index, tables) in map.iter().flatten() {
+            for table in (0..MAX_TABLES).filter(|table| tables & (1 << table) != 0) {
+                by_table.entry(table).or_default().push(device::Device::new(inode, index));
+            }
+        }
+    }
+    Ok(by_table)
+}
+
+fn open<T>(directory: &Path, name: &str) -> Result<T>
+where
+    T: TryFrom<Map, Error = aya::maps::MapError>,
+{
+    let path = directory.join(name);
+    if !path.exists() {
+        bail!("{} does not exist: the daemon has not set the table up, or root is needed", path.display());
+    }
+    let data = MapData::from_pin(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let map = Map::from_map_data(data).with_context(|| format!("cannot use {}", path.display()))?;
+    T::try_from(map).with_context(|| {
+        format!(
+            "{} has another layout: rtpengine-ctl and the daemon are of different versions",
+            path.display()
+        )
+    })
+}
