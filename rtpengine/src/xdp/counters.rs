@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ahash::AHashMap;
-use rtpengine_common::abi::{FlowStats, SsrcStats};
+use rtpengine_common::abi::{FlowStats, MAX_SSRCS, SsrcStats};
 use rtpengine_core::io::StreamId;
 use smallvec::SmallVec;
 
@@ -26,12 +26,10 @@ pub struct KernelCounters {
     pub dropped: u64,
     /// `CLOCK_MONOTONIC` of the last packet forwarded, nanoseconds; 0: none ever.
     pub last_seen_ns: u64,
-    /// By SSRC, in order of appearance; at most [`MAX_SSRC_HISTORY`].
+    /// By SSRC: what the relay's statistics do not contain yet. When a flow leaves the kernel this part moves to the relay
+    /// ([`super::Handover::absorb`]), whose statistics then continue from there; until then the two add up.
     pub ssrcs: SmallVec<[SsrcStats; 1]>,
 }
-
-/// SSRCs remembered per stream.
-pub const MAX_SSRC_HISTORY: usize = 8;
 
 impl KernelCounters {
     fn add(&mut self, stats: &FlowStats) {
@@ -42,14 +40,24 @@ impl KernelCounters {
         if stats.packets() > 0 {
             self.last_seen_ns = self.last_seen_ns.max(stats.last_seen_ns);
         }
-        for ssrc in stats.ssrcs.iter().filter(|ssrc| ssrc.packets > 0) {
-            if let Some(known) = self.ssrcs.iter_mut().find(|known| known.ssrc == ssrc.ssrc) {
-                let (packets, bytes) = (known.packets, known.bytes);
-                *known = SsrcStats { packets: packets + ssrc.packets, bytes: bytes + ssrc.bytes, ..*ssrc };
-            } else if self.ssrcs.len() < MAX_SSRC_HISTORY {
-                self.ssrcs.push(*ssrc);
-            }
-        }
+    }
+}
+
+/// A slot that counts for a stream.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    slot: u32,
+    /// By position in the slot: packets and bytes the relay has been told of.
+    told: [(u64, u64); MAX_SSRCS],
+}
+
+impl Open {
+    /// What the relay has not been told of.
+    fn untold(&self, stats: &FlowStats) -> impl Iterator<Item = SsrcStats> {
+        stats.ssrcs.into_iter().zip(self.told).filter_map(|(ssrc, (packets, bytes))| {
+            let new = ssrc.packets.saturating_sub(packets);
+            (new > 0).then(|| SsrcStats { packets: new, bytes: ssrc.bytes.saturating_sub(bytes), ..ssrc })
+        })
     }
 }
 
@@ -64,7 +72,7 @@ struct OutSegment {
 #[derive(Debug, Default)]
 struct Entry {
     folded: KernelCounters,
-    slots: SmallVec<[u32; 2]>,
+    slots: SmallVec<[Open; 1]>,
     out: SmallVec<[OutSegment; 2]>,
 }
 
@@ -99,8 +107,10 @@ impl CounterBook {
         let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = pages.entries.get(&stream) else { return KernelCounters::default() };
         let mut sum = entry.folded.clone();
-        for slot in &entry.slots {
-            sum.add(&self.stats(*slot));
+        for open in &entry.slots {
+            let stats = self.stats(open.slot);
+            sum.add(&stats);
+            sum.ssrcs.extend(open.untold(&stats));
         }
         for segment in &entry.out {
             let stats = self.stats(segment.slot);
@@ -112,7 +122,9 @@ impl CounterBook {
 
     /// From now on `slot` counts for `stream`.
     pub fn open(&self, stream: StreamId, slot: u32) {
-        self.write(|pages| pages.entries.entry(stream).or_default().slots.push(slot));
+        self.write(|pages| {
+            pages.entries.entry(stream).or_default().slots.push(Open { slot, told: Default::default() })
+        });
     }
 
     /// From now on `slot` counts as sent by `output`; the previous output of the slot keeps what was counted so far.
@@ -135,6 +147,23 @@ impl CounterBook {
         self.write(|pages| pages.open_output(output, OutSegment { slot, packets: 0, bytes: 0 }));
     }
 
+    /// What the relay has not been told of a slot's counts yet; from now on it has.
+    pub fn tell(&self, stream: StreamId, slot: u32) -> SmallVec<[SsrcStats; 1]> {
+        let stats = self.stats(slot);
+        self.write(|pages| {
+            let open = pages
+                .entries
+                .get_mut(&stream)
+                .and_then(|entry| entry.slots.iter_mut().find(|o| o.slot == slot));
+            let Some(open) = open else { return SmallVec::new() };
+            let untold = open.untold(&stats).collect();
+            for (told, ssrc) in open.told.iter_mut().zip(stats.ssrcs) {
+                *told = (ssrc.packets, ssrc.bytes);
+            }
+            untold
+        })
+    }
+
     /// The slot's flow is gone and its rest is over: its counts become part of the streams' sums.
     pub fn fold(&self, stream: StreamId, slot: u32) {
         let stats = self.stats(slot);
@@ -142,7 +171,7 @@ impl CounterBook {
             pages.close_output(slot, &stats);
             if let Some(entry) = pages.entries.get_mut(&stream) {
                 let before = entry.slots.len();
-                entry.slots.retain(|open| *open != slot);
+                entry.slots.retain(|open| open.slot != slot);
                 if entry.slots.len() != before {
                     entry.folded.add(&stats);
                 }
@@ -189,18 +218,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ssrc_counts_of_several_stays_in_the_kernel_add_up() {
-        let mut counters = KernelCounters::default();
-        let mut stats = FlowStats { last_seen_ns: 5, ..FlowStats::default() };
-        stats.ssrcs[0] =
+    fn the_relay_is_told_of_every_packet_once() {
+        let mut stats = FlowStats::default();
+        stats.ssrcs[1] =
             SsrcStats { ssrc: 7, packets: 3, bytes: 300, highest_seq: 10, ..SsrcStats::default() };
-        counters.add(&stats);
-        stats.ssrcs[0].highest_seq = 20;
-        stats.last_seen_ns = 9;
-        counters.add(&stats);
-        assert_eq!((counters.packets, counters.bytes, counters.last_seen_ns), (6, 600, 9));
-        assert_eq!(counters.ssrcs.len(), 1);
-        assert_eq!((counters.ssrcs[0].packets, counters.ssrcs[0].highest_seq), (6, 20));
+        let mut open = Open { slot: 0, told: Default::default() };
+        assert_eq!(open.untold(&stats).collect::<Vec<_>>(), [stats.ssrcs[1]]);
+        open.told[1] = (3, 300);
+        assert_eq!(open.untold(&stats).count(), 0);
+        stats.ssrcs[1] = SsrcStats { packets: 5, bytes: 500, highest_seq: 12, ..stats.ssrcs[1] };
+        let new = SsrcStats { packets: 2, bytes: 200, ..stats.ssrcs[1] };
+        assert_eq!(open.untold(&stats).collect::<Vec<_>>(), [new]);
     }
 
     #[test]

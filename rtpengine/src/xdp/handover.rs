@@ -8,17 +8,54 @@ use std::{
     },
 };
 
-use rtpengine_common::abi::{FlowKey, FlowValue};
-use rtpengine_core::io::StreamId;
+use rtpengine_common::abi::{FlowKey, FlowValue, MAX_SSRCS, SsrcStats};
+use rtpengine_core::{io::StreamId, media::ssrc::KernelSsrc};
+use smallvec::SmallVec;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{clock, table::TableMaps};
+use crate::relay::{KernelFold, RelayHandle};
 
 /// Implemented by the relay.
 pub trait Handover: Send + Sync {
     /// Runs `job` in the thread that owns the stream's socket, after everything queued in the socket was relayed; the
     /// relay drains the socket once more afterwards. A job for an unknown stream is dropped unrun.
     fn handover(&self, stream: StreamId, job: Box<dyn FnOnce() + Send>);
+
+    /// SSRC and highest extended sequence number of the stream's sources, newest last, as the relay has counted them.
+    /// Called in a job.
+    fn sources(&self, stream: StreamId) -> SmallVec<[(u32, u32); MAX_SSRCS]>;
+
+    /// What the kernel counted by SSRC since the relay was last told; the relay's statistics continue from there.
+    fn absorb(&self, stream: StreamId, sources: &[SsrcStats]);
+}
+
+impl Handover for RelayHandle {
+    fn handover(&self, stream: StreamId, job: Box<dyn FnOnce() + Send>) {
+        Self::handover(self, stream, job);
+    }
+
+    fn sources(&self, stream: StreamId) -> SmallVec<[(u32, u32); MAX_SSRCS]> {
+        let Some(counters) = self.counters(stream) else { return SmallVec::new() };
+        let known = counters.stream.ssrcs;
+        let newest = known.len().saturating_sub(MAX_SSRCS);
+        known.iter().skip(newest).map(|source| (source.ssrc, source.highest_seq)).collect()
+    }
+
+    fn absorb(&self, stream: StreamId, sources: &[SsrcStats]) {
+        // Totals are not told: they are counted here for good, and would otherwise be added twice.
+        let ssrcs = sources
+            .iter()
+            .map(|source| KernelSsrc {
+                ssrc: source.ssrc,
+                highest_seq: source.highest_seq,
+                packets: source.packets,
+                bytes: source.bytes,
+                payload_type: u8::try_from(source.last_payload_type & 0x7f).unwrap_or(0),
+            })
+            .collect();
+        Self::absorb(self, stream, KernelFold { ssrcs, ..KernelFold::default() });
+    }
 }
 
 /// What a job does.
@@ -72,6 +109,7 @@ struct Job {
     stream: StreamId,
     generation: u64,
     action: Action,
+    relay: Arc<dyn Handover>,
     maps: Arc<TableMaps>,
     state: Arc<AtomicU8>,
     reports: UnboundedSender<Report>,
@@ -84,11 +122,14 @@ impl Job {
             return;
         }
         self.outcome = match self.action {
-            Action::Install(key, value) => match self.maps.install(&key, &value) {
-                Ok(true) => Outcome::Done,
-                Ok(false) => Outcome::NotRun,
-                Err(error) => Outcome::Refused(error),
-            },
+            Action::Install(key, value) => {
+                self.maps.stats.continue_from(value.slot, &self.relay.sources(self.stream));
+                match self.maps.install(&key, &value) {
+                    Ok(true) => Outcome::Done,
+                    Ok(false) => Outcome::NotRun,
+                    Err(error) => Outcome::Refused(error),
+                }
+            }
             Action::Wake(slot) => {
                 self.maps.stats.wake(slot, clock::now_ns());
                 Outcome::Done
@@ -107,7 +148,7 @@ impl Drop for Job {
 
 /// Hands a job to the relay. Exactly one report follows, also when the relay drops the job.
 pub fn start(
-    relay: &dyn Handover,
+    relay: &Arc<dyn Handover>,
     maps: Arc<TableMaps>,
     reports: UnboundedSender<Report>,
     (stream, generation): (StreamId, u64),
@@ -115,7 +156,16 @@ pub fn start(
 ) -> Ticket {
     let state = Arc::new(AtomicU8::new(WAITING));
     let ticket = Ticket(Arc::clone(&state));
-    let mut job = Job { stream, generation, action, maps, state, reports, outcome: Outcome::NotRun };
+    let mut job = Job {
+        stream,
+        generation,
+        action,
+        relay: Arc::clone(relay),
+        maps,
+        state,
+        reports,
+        outcome: Outcome::NotRun,
+    };
     relay.handover(stream, Box::new(move || job.run()));
     ticket
 }

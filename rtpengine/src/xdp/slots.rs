@@ -31,15 +31,23 @@ impl Slots {
             return false;
         }
         *used = true;
-        self.free.retain(|free| *free != slot);
         true
     }
 
     /// A free slot.
     pub fn allocate(&mut self) -> Option<u32> {
-        let slot = self.free.pop()?;
-        self.mark(slot, true);
-        Some(slot)
+        // Claimed slots are still listed: taking them out one by one would cost a pass over the list each.
+        loop {
+            let slot = self.free.pop()?;
+            let index = usize::try_from(slot).ok()?;
+            match self.used.get_mut(index) {
+                Some(used) if !*used => {
+                    *used = true;
+                    return Some(slot);
+                }
+                Some(_) | None => {}
+            }
+        }
     }
 
     /// Gives back a slot that no packet can have reached.

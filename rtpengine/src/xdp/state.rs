@@ -338,6 +338,7 @@ impl State {
         self.table.heartbeat(now);
         while let Some(slot) = self.slots.next_rested(now) {
             if let Some(stream) = self.resting.remove(&slot) {
+                self.tell_relay(stream, slot);
                 self.counters.fold(stream, slot);
             }
         }
@@ -467,7 +468,7 @@ impl State {
         self.generation += 1;
         flow.generation = self.generation;
         let ticket = handover::start(
-            self.relay.as_ref(),
+            &self.relay,
             Arc::clone(&self.table.maps),
             self.reporter.clone(),
             (stream, self.generation),
@@ -513,6 +514,7 @@ impl State {
                 let key = flow::key(flow.spec.local);
                 flow.place = Place::Userspace(reason);
                 self.remove_key(&key, slot);
+                self.tell_relay(stream, slot);
                 self.slots.retire(slot, clock::now_ns());
                 self.resting.insert(slot, stream);
             }
@@ -529,6 +531,14 @@ impl State {
             self.remove_key(&key, slot);
             self.counters.fold(stream, slot);
             self.slots.release_unused(slot);
+        }
+    }
+
+    /// The relay's statistics continue where the kernel stopped.
+    fn tell_relay(&self, stream: StreamId, slot: u32) {
+        let untold = self.counters.tell(stream, slot);
+        if !untold.is_empty() {
+            self.relay.absorb(stream, &untold);
         }
     }
 
@@ -555,7 +565,7 @@ impl State {
                 self.generation += 1;
                 flow.generation = self.generation;
                 handover::start(
-                    self.relay.as_ref(),
+                    &self.relay,
                     Arc::clone(&self.table.maps),
                     self.reporter.clone(),
                     (stream, self.generation),

@@ -91,6 +91,16 @@ impl StatsArea {
         word(at.last_seen_ns).store(now_ns, Relaxed);
     }
 
+    /// Lets the counting of sources continue where userspace stopped: SSRC and highest extended sequence number of each.
+    /// Only for a slot whose flow is not in the kernel yet.
+    pub fn continue_from(&self, slot: u32, sources: &[(u32, u32)]) {
+        let Some(at) = self.slot(slot) else { return };
+        for (ssrc, (id, highest)) in at.ssrcs.iter().zip(sources) {
+            half(ssrc.ssrc).store(*id, Relaxed);
+            half(ssrc.highest_seq).store(*highest, Relaxed);
+        }
+    }
+
     /// Restarts the idle clock of a flow.
     pub fn wake(&self, slot: u32, now_ns: u64) {
         if let Some(at) = self.slot(slot) {

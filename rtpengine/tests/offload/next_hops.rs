@@ -4,7 +4,8 @@ use rtpengine::xdp::AttachMode;
 use rtpengine_core::io::{FlowCommand, Path, Reason};
 
 use crate::world::{
-    CALLEE, CALLER, ENGINE_A, ENGINE_B, FORWARD, SINK, World, assert_forwarded, forward, rtp, wait_until,
+    CALLEE, CALLER, ENGINE_A, ENGINE_B, FORWARD, SEEN_SSRC, SINK, World, assert_forwarded, forward, rtp,
+    wait_until,
 };
 
 #[test]
@@ -20,8 +21,8 @@ fn an_installed_flow_is_forwarded_by_the_kernel_and_counted() {
     assert_forwarded(&from, &to, 100, 5);
     let counters = manager.handle.counters(FORWARD);
     assert_eq!((counters.packets, counters.bytes), (5, 5 * 32));
-    assert_eq!(counters.ssrcs[0].ssrc, 0x1234_5678);
-    assert_eq!(counters.ssrcs[0].highest_seq & 0xffff, 104);
+    // Sequence numbers go on from where the relay was.
+    assert_eq!((counters.ssrcs[0].ssrc, counters.ssrcs[0].highest_seq), (SEEN_SSRC, 0x0003_0000 + 104));
     let out = manager.handle.counters(SINK);
     assert_eq!((out.packets, out.packets_out, out.bytes_out), (0, 5, 5 * 32));
 
@@ -33,7 +34,14 @@ fn an_installed_flow_is_forwarded_by_the_kernel_and_counted() {
     let mut buffer = [0; 64];
     let (length, source) = engine.recv_from(&mut buffer).unwrap();
     assert_eq!((&buffer[..length], source), (&rtp(105)[..], CALLER.parse().unwrap()));
-    assert_eq!(manager.handle.counters(FORWARD).packets, 5);
+    let counters = manager.handle.counters(FORWARD);
+    assert_eq!((counters.packets, counters.ssrcs.len()), (5, 0));
+    // What the kernel counted by source has moved to the relay.
+    let absorbed = manager.relay.absorbed.lock().unwrap().clone();
+    assert_eq!(
+        absorbed.iter().map(|source| (source.ssrc, source.packets)).collect::<Vec<_>>(),
+        [(SEEN_SSRC, 5)]
+    );
 
     // And into the kernel again: both stays add up.
     manager.install(forward());

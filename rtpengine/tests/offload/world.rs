@@ -4,7 +4,7 @@ use std::{
     net::UdpSocket,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU32, Ordering},
         mpsc::{Receiver, channel},
     },
@@ -12,6 +12,7 @@ use std::{
 };
 
 use rtpengine::xdp::{self, BpfRoot, Handover, OffloadConfig, OffloadHandle, StartReport, XdpError};
+use rtpengine_common::abi::{MAX_SSRCS, SsrcStats};
 use rtpengine_core::io::{
     FlowCommand, FlowIdentity, FlowOutput, FlowSpec, MediaEvent, Path, SourceMismatch, StreamId,
 };
@@ -19,14 +20,30 @@ use rtpengine_tests::{
     netns::Netns,
     require::{self, Need},
 };
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
-/// A relay without sockets: jobs run at once.
-struct NoRelay;
+/// A relay without sockets: jobs run at once. It remembers what the kernel counted, and claims to have seen
+/// [`SEEN_SSRC`] before.
+#[derive(Default)]
+pub struct NoRelay {
+    pub absorbed: Mutex<Vec<SsrcStats>>,
+}
+
+pub const SEEN_SSRC: u32 = 0x1234_5678;
+/// Three times round the sequence numbers.
+pub const SEEN_HIGHEST: u32 = 0x0003_0001;
 
 impl Handover for NoRelay {
     fn handover(&self, _: StreamId, job: Box<dyn FnOnce() + Send>) {
         job();
+    }
+
+    fn sources(&self, _: StreamId) -> SmallVec<[(u32, u32); MAX_SSRCS]> {
+        smallvec![(SEEN_SSRC, SEEN_HIGHEST)]
+    }
+
+    fn absorb(&self, _: StreamId, sources: &[SsrcStats]) {
+        self.absorbed.lock().unwrap().extend_from_slice(sources);
     }
 }
 
@@ -101,15 +118,17 @@ impl World {
 
     pub fn try_start(&self, config: OffloadConfig) -> Result<Manager, XdpError> {
         let (sender, events) = channel();
+        let relay = Arc::new(NoRelay::default());
+        let handover = Arc::clone(&relay);
         let started = self
             .engine
             .run(|| {
-                xdp::start(config, Arc::new(NoRelay), move |event| {
+                xdp::start(config, handover, move |event| {
                     let _ = sender.send(event);
                 })
             })
             .unwrap();
-        started.map(|(handle, report)| Manager { handle, report, events })
+        started.map(|(handle, report)| Manager { handle, report, events, relay })
     }
 
     pub fn caller_socket(&self) -> UdpSocket {
@@ -135,6 +154,7 @@ pub struct Manager {
     pub handle: OffloadHandle,
     pub report: StartReport,
     pub events: Receiver<MediaEvent>,
+    pub relay: Arc<NoRelay>,
 }
 
 impl Manager {
@@ -206,7 +226,7 @@ pub fn rtp(sequence: u16) -> Vec<u8> {
     let mut packet = vec![0x80, 0];
     packet.extend_from_slice(&sequence.to_be_bytes());
     packet.extend_from_slice(&(u32::from(sequence) * 160).to_be_bytes());
-    packet.extend_from_slice(&0x1234_5678u32.to_be_bytes());
+    packet.extend_from_slice(&SEEN_SSRC.to_be_bytes());
     packet.extend_from_slice(&[0x5a; 20]);
     packet
 }
