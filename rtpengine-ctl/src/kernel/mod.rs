@@ -4,6 +4,9 @@ pub mod device;
 pub mod flow;
 pub mod owner;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -76,6 +76,7 @@ names! {
         TrustAddress Built ["trust address"];
         Unidirectional Built ["unidirectional"];
         Fragment Harmless ["fragment"];
+        NewBranch Harmless ["new branch"];
         NoRedisUpdate Harmless ["no redis update"];
         RejectIce Harmless ["reject ICE", "ICE reject"];
         NoJitterBuffer Harmless ["no jitter buffer"];
@@ -98,6 +99,7 @@ names! {
         EarlyMedia NotYet ["early media"];
         Egress NotYet ["egress"];
         ExcludeRecording NotYet ["exclude recording"];
+        Fast NotYet ["fast"];
         ForceTranscoding NotYet ["force transcoding"];
         GenerateMid NotYet ["generate mid"];
         GenerateRtcp NotYet ["generate RTCP"];
@@ -106,7 +108,6 @@ names! {
         LoopProtect NotYet ["loop protect"];
         Mix NotYet ["mix"];
         NatWait NotYet ["NAT wait"];
-        NewBranch NotYet ["new branch"];
         PadCrypto NotYet ["pad crypto"];
         Passthrough NotYet ["passthrough"];
         Pause NotYet ["pause"];
