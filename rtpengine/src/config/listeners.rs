@@ -7,7 +7,7 @@ use super::settings::{Settings, bad_value};
 
 const ALLOWED: &str = "PORT, IPV4:PORT, [IPV6]:PORT or HOSTNAME:PORT with a port from 1 to 65535";
 
-/// All sockets a listener option asks for. A bare port means 0.0.0.0 and [::]; a host name means all its addresses.
+/// All sockets a listener option asks for. A bare port means 0.0.0.0 and `[::]`; a host name means all its addresses.
 ///
 /// # Errors
 /// Malformed or unresolvable values.
