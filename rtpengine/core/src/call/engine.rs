@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// Takes in what the media plane reports. Reports about sockets that are gone are ignored.
-    pub fn event(&mut self, _now: Now, event: MediaEvent) {
+    pub fn event(&mut self, now: Now, event: MediaEvent) {
         let (MediaEvent::EndpointSettled { stream, .. } | MediaEvent::FlowPath { stream, .. }) = event;
         let Some(&key) = self.by_stream.get(&stream) else { return };
         let Some(call) = self.calls.get_mut(key) else { return };
@@ -117,6 +117,7 @@ impl Engine {
         let Some(socket) = call.socket_mut(stream) else { return };
         match event {
             MediaEvent::EndpointSettled { endpoint, .. } => {
+                socket.alive_mono_us = now.mono_us;
                 if socket.settled && socket.endpoint == Some(endpoint) {
                     return;
                 }
