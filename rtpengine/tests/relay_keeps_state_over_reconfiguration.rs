@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 
 use nix::cmsg_space;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrIn, recvmsg, setsockopt, sockopt};
-use relay_support::{Pair, Party, Relay, rtp, settings};
+use relay_support::{Pair, Party, Relay, rtcp, rtp, settings};
 use rtpengine_core::io::{
     Affinity, Component, MediaEvent, OpenError, OpenPort, Reason, RelayCommand, StreamId,
 };
@@ -63,6 +63,18 @@ fn hold_discards_without_calling_it_an_error() {
     pair.relay.settle(pair.near);
     pair.caller.send(pair.near, &rtp(3));
     assert_eq!(pair.callee.receive().0, rtp(3));
+}
+
+#[test]
+fn rtcp_goes_on_during_hold() {
+    let pair = Pair::new(|config| {
+        config.component = Component::Mux;
+        config.rtcp_sinks = config.sinks.clone();
+        config.discard = Some(Reason::Hold);
+    });
+    pair.caller.send(pair.near, &rtp(1));
+    pair.caller.send(pair.near, &rtcp());
+    assert_eq!(pair.callee.receive().0, rtcp());
 }
 
 #[test]

@@ -119,7 +119,8 @@ pub struct RelayStream {
     pub sinks: SmallVec<[StreamId; 1]>,
     /// Where RTCP that arrives on this socket goes; differs from `sinks` when only one side uses rtcp-mux.
     pub rtcp_sinks: SmallVec<[StreamId; 1]>,
-    /// Why packets from the party are discarded although a sink exists (hold, block), if they are.
+    /// Why media from the party is discarded although a sink exists (hold, block), if it is. RTCP goes on all the same
+    /// (RFC 3264 section 8.4).
     pub discard: Option<Reason>,
     /// Value for the IPv4 TOS / IPv6 traffic class byte of what leaves this socket; `None` leaves the system default.
     pub tos: Option<u8>,
@@ -210,6 +211,8 @@ pub struct FlowSpec {
     pub outputs: SmallVec<[FlowOutput; 1]>,
     /// Payload types that may be forwarded; anything else is handed up. Empty: all.
     pub payload_types: SmallVec<[u8; 8]>,
+    /// Every packet is logged (the flag `debug`).
+    pub debug: bool,
     /// For people and for adoption.
     pub identity: Box<FlowIdentity>,
 }

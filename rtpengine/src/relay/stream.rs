@@ -148,7 +148,8 @@ impl Stream {
             Kind::Rtcp => Route::Control,
             Kind::Raw | Kind::Refused(_) => Route::Media,
         };
-        (active.discard.map_or(Ok(route), Err), settled)
+        let held = active.discard.filter(|_| route == Route::Media);
+        (held.map_or(Ok(route), Err), settled)
     }
 
     /// Makes the statistics visible to readers.

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use rtpengine_common::abi::{
-    FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_OUT_V6, FLOW_PT_FILTER, FLOW_REDIRECT, FLOW_RTCP_MUX, FLOW_SET_TOS,
-    FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FLOW_VLAN, FlowInfo, FlowKey, FlowStats, FlowValue, MAX_CALL_ID,
-    MAX_INTERFACE, MAX_TAG,
+    FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_DEBUG, FLOW_OUT_V6, FLOW_PT_FILTER, FLOW_REDIRECT, FLOW_RTCP_MUX,
+    FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FLOW_VLAN, FlowInfo, FlowKey, FlowStats, FlowValue,
+    MAX_CALL_ID, MAX_INTERFACE, MAX_TAG,
 };
 use rtpengine_core::io::{FlowSpec, SourceMismatch};
 
@@ -64,6 +64,9 @@ pub fn value(spec: &FlowSpec, next_hop: Option<&NextHop>, slot: u32, idle_limit_
     };
     if spec.rtcp_mux {
         value.flags |= FLOW_RTCP_MUX;
+    }
+    if spec.debug {
+        value.flags |= FLOW_DEBUG;
     }
     if !spec.payload_types.is_empty() {
         value.flags |= FLOW_PT_FILTER;
@@ -158,6 +161,7 @@ mod tests {
                 tos: Some(184),
             }],
             payload_types: smallvec![0, 101],
+            debug: false,
             identity: Box::new(FlowIdentity {
                 call_id: "é".repeat(200),
                 offerer: true,

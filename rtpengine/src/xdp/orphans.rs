@@ -66,6 +66,7 @@ mod tests {
             mismatch: SourceMismatch::Ignore,
             outputs: smallvec::SmallVec::new(),
             payload_types: smallvec::SmallVec::new(),
+            debug: false,
             identity: Box::default(),
         };
         let info = flow::info(&spec, 100);

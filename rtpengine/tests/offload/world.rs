@@ -210,6 +210,7 @@ pub fn forward() -> FlowSpec {
             tos: None,
         }],
         payload_types: smallvec![0],
+        debug: false,
         identity: Box::new(FlowIdentity {
             call_id: "offload-test".into(),
             tag: "from".into(),

@@ -152,6 +152,16 @@ impl Engine {
         &mut self.config
     }
 
+    /// Switches packet logging in the kernel on or off for a call; `false` if there is none with this Call-ID.
+    pub fn set_debug(&mut self, call_id: &str, on: bool) -> bool {
+        let key = self.by_id.get(call_id).copied();
+        if let Some((key, call)) = key.and_then(|key| Some((key, self.calls.get_mut(key)?))) {
+            call.debug = on;
+            self.plan(key);
+        }
+        key.is_some()
+    }
+
     /// Ends a call at once, by order of the operator; `false` if there is none with this Call-ID.
     pub fn terminate(&mut self, now: Now, call_id: &str, plane: &mut dyn MediaPlane) -> bool {
         let key = self.by_id.get(call_id).copied();

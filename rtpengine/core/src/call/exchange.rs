@@ -94,6 +94,7 @@ impl Exchange<'_, '_> {
         if request.endpoint_learning.is_some() {
             call.learning = request.endpoint_learning;
         }
+        call.debug |= request.has(Flag::Debug);
         match request.drop_traffic {
             Some(DropTraffic::Start) => call.drop_traffic = true,
             Some(DropTraffic::Stop) => call.drop_traffic = false,

@@ -29,6 +29,8 @@ pub(super) struct Call {
     pub(super) learning: Option<Learning>,
     /// `drop-traffic`
     pub(super) drop_traffic: bool,
+    /// Its kernel flows log every packet.
+    pub(super) debug: bool,
     next_party: u32,
     next_order: u64,
 }
@@ -48,6 +50,7 @@ impl Call {
             tos: None,
             learning: None,
             drop_traffic: false,
+            debug: false,
             next_party: 0,
             next_order: 0,
         }

@@ -50,6 +50,7 @@ pub(super) fn decide(
         mismatch,
         outputs: smallvec![FlowOutput { stream: sink.stream, from: sink.local, to, tos: call.tos }],
         payload_types: smallvec![],
+        debug: call.debug,
         identity: Box::new(identity(call, interfaces, wire, socket, sink)),
     })
 }

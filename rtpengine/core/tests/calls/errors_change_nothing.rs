@@ -99,15 +99,6 @@ fn sessions_are_limited_and_load_limit_is_honoured() {
 }
 
 #[test]
-fn what_is_understood_but_not_built_is_warned_of() {
-    let mut pair = Pair::new();
-    let offer = Pair::request(Command::Offer, "ft", "", &audio("192.0.2.1", 2000), |request| {
-        request.not_built = vec!["ICE".to_owned(), "generate mid".to_owned()];
-    });
-    assert_eq!(pair.send(&offer).warnings, ["not available in this release: ICE, generate mid"]);
-}
-
-#[test]
 fn overlong_names_are_refused() {
     let mut pair = Pair::new();
     let offer = Pair::request(Command::Offer, &"x".repeat(2000), "", &audio("192.0.2.1", 2000), |_| {});

@@ -107,3 +107,15 @@ fn early_media_is_offloaded_before_the_answer() {
         "early media of the callee may pass: the caller's address is signalled"
     );
 }
+
+#[test]
+fn debugging_reaches_the_kernel_and_can_be_switched() {
+    let mut pair = Pair::new();
+    pair.offer_with("ft", "", &audio("192.0.2.1", 2000), |request| request.flags.insert(Flag::Debug));
+    let caller = pair.answer("ft", "tt", &audio("192.0.2.2", 3000));
+    let stream = pair.settle(&caller, "192.0.2.1:2000");
+    assert!(pair.plane.flows[&stream].debug);
+    assert!(pair.engine.set_debug("call1", false) && !pair.engine.set_debug("other", true));
+    pair.flush();
+    assert!(!pair.plane.flows[&stream].debug);
+}
