@@ -5,7 +5,7 @@ use super::parse::{MAX_BODY_LEN, MAX_FORMATS, MAX_LINE_LEN, MAX_LINES, MAX_MEDIA
 /// Why [`super::parse`] refused a body. Line numbers count from 1.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SdpError {
-    /// Nothing but nothing.
+    /// No bytes at all.
     #[error("SDP body is empty; send a session description starting with v=0")]
     Empty,
     /// The first line is not `v=0`.
