@@ -68,13 +68,13 @@ names! {
         NoPortLatching Built ["no port latching"];
         NoRtcpAttribute Built ["no rtcp attribute", "no rtcp attr"];
         OriginalSendrecv Built ["original sendrecv"];
-        PortLatching Built ["port latching"];
+        PortLatching Harmless ["port latching"];
         Reset Built ["reset"];
         SipSourceAddress Built ["SIP source address"];
         StrictSource Built ["strict source"];
-        Symmetric Built ["symmetric"];
+        Symmetric Harmless ["symmetric"];
         TrustAddress Built ["trust address"];
-        Unidirectional Built ["unidirectional"];
+        Unidirectional Harmless ["unidirectional"];
         Fragment Harmless ["fragment"];
         NewBranch Harmless ["new branch"];
         NoRedisUpdate Harmless ["no redis update"];
@@ -161,7 +161,7 @@ names! {
         ToInterface Built ["to-interface", "outbound-interface"];
         Tos Built ["TOS"];
         TransportProtocol Built ["transport protocol"];
-        XmlrpcCallback Built ["xmlrpc-callback"];
+        XmlrpcCallback NotYet ["xmlrpc-callback"];
         AudioPlayer NotYet ["audio player"];
         Dtls NotYet ["DTLS"];
         DtlsReverse NotYet ["DTLS-reverse"];
@@ -315,7 +315,7 @@ pub const FLAG_PREFIXES: &[(&str, Key)] = &[
 ];
 
 /// Values that ask for what happens anyway, by key.
-const HARMLESS_VALUES: &[(Key, &[&str])] = &[
+pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
     (Key::AudioPlayer, &["off", "default"]),
     (Key::DelayBuffer, &["0"]),
     (Key::Dtls, &["off", "no", "disable", "passive", "active"]),

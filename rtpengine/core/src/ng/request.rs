@@ -158,8 +158,6 @@ pub struct Request {
     pub drop_traffic: Option<DropTraffic>,
     /// `limit` of `list`.
     pub limit: Option<u32>,
-    /// `xmlrpc-callback`.
-    pub xmlrpc_callback: Option<IpAddr>,
     /// `supports` contains `load limit`.
     pub supports_load_limit: bool,
     /// Keys and flags that are understood but not acted upon, as sent; each becomes part of the reply's `warning`.
@@ -202,7 +200,6 @@ impl Request {
             endpoint_learning: None,
             drop_traffic: None,
             limit: None,
-            xmlrpc_callback: None,
             supports_load_limit: false,
             not_built: Vec::new(),
             invalid: Vec::new(),
