@@ -129,7 +129,8 @@ impl<'a> Fields<'a> {
     fn field(&mut self, name: &str, value: fmt::Arguments<'_>) {
         match name {
             "message" => write_escaped(&mut self.message, Keep::LineBreaks, false, value),
-            "call" => self.call = Some(self.entity(value)),
+            // A request without a call-id logs an empty one.
+            "call" => self.call = Some(self.entity(value)).filter(|call| !call.is_empty()),
             "port" => self.port = Some(self.entity(value)),
             other => {
                 let (name, prefix, suffix) = match other.strip_prefix(PRIVATE) {
@@ -203,8 +204,12 @@ mod tests {
         let lines = logged(Format::Default, &levels, || {
             tracing::info!(target: "control", call = %"c1", port = 30000, private.from = "1.2.3.4", n = 5, "offer");
             tracing::debug!(target: "control", call = "c1", "not shown");
+            tracing::info!(target: "control", call = "", "ping");
         });
-        assert_eq!(lines, ["INFO: [<c1> port 30000]: [control] offer from=<1.2.3.4> n=5"]);
+        assert_eq!(
+            lines,
+            ["INFO: [<c1> port 30000]: [control] offer from=<1.2.3.4> n=5", "INFO: [control] ping"]
+        );
     }
 
     #[test]
