@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use rtpengine_core::ng::cache::{CacheLimits, CookieCache, Lookup};
 use rtpengine_core::ng::message::{self, Message};
-use rtpengine_core::ng::{Command, Outcome, Reply, Request};
+use rtpengine_core::ng::{Outcome, Reply, Request};
 use tokio::sync::oneshot;
 
-use super::{ControlCounters, ControlEngine, ControlSource};
+use rtpengine_core::call::ControlSource;
+
+use super::ControlEngine;
 
 /// Names of unknown flags remembered so that each is logged once.
 const MAX_UNKNOWN: usize = 1024;
@@ -20,19 +22,17 @@ type Waiter = oneshot::Sender<Arc<[u8]>>;
 /// Answers messages of all listeners; one cache for all, as a proxy may repeat a request over another socket.
 pub struct Dispatcher<E> {
     engine: E,
-    counters: Arc<ControlCounters>,
     cache: Mutex<CookieCache<Waiter>>,
     unknown: Mutex<HashSet<String>>,
     start: Instant,
 }
 
 impl<E: ControlEngine> Dispatcher<E> {
-    /// Answers by `engine`, counting in `counters`.
+    /// Answers by `engine`.
     #[must_use]
-    pub fn new(engine: E, counters: Arc<ControlCounters>, limits: CacheLimits) -> Self {
+    pub fn new(engine: E, limits: CacheLimits) -> Self {
         Self {
             engine,
-            counters,
             cache: Mutex::new(CookieCache::new(limits, ahash::RandomState::new())),
             unknown: Mutex::new(HashSet::new()),
             start: Instant::now(),
@@ -42,7 +42,7 @@ impl<E: ControlEngine> Dispatcher<E> {
     /// The reply to one message, encoded with its cookie. `None`: nothing is to be sent.
     pub async fn handle(&self, source: ControlSource, datagram: &[u8]) -> Option<Arc<[u8]>> {
         let Some(Message { cookie, body }) = Message::split(datagram) else {
-            tracing::warn!(target: "control", peer = %source.peer, "message of {} bytes has no cookie, ignored", datagram.len());
+            tracing::warn!(target: "control", peer = %source.addr, "message of {} bytes has no cookie, ignored", datagram.len());
             return None;
         };
         let (waiter, wait) = oneshot::channel();
@@ -71,16 +71,16 @@ impl<E: ControlEngine> Dispatcher<E> {
         let request = match message::decode(body) {
             Ok(dict) => Request::parse(&dict).map_err(|error| error.to_string()),
             Err(error) => {
-                tracing::warn!(target: "control", peer = %source.peer, "message refused: {error}");
-                self.counters.error(source.peer.ip());
+                tracing::warn!(target: "control", peer = %source.addr, "message refused: {error}");
+                self.engine.refused(source);
                 return message::invalid(body);
             }
         };
         let request = match request {
             Ok(request) => request,
             Err(reason) => {
-                tracing::warn!(target: "control", peer = %source.peer, "request refused: {reason}");
-                self.counters.error(source.peer.ip());
+                tracing::warn!(target: "control", peer = %source.addr, "request refused: {reason}");
+                self.engine.refused(source);
                 return Reply::error(reason);
             }
         };
@@ -88,11 +88,10 @@ impl<E: ControlEngine> Dispatcher<E> {
         let command = request.command;
         let call = request.call_id.clone().unwrap_or_default();
         let warnings = request.warnings();
-        tracing::debug!(target: "control", call = %call, "received command '{}' from {}", command.wire_name(), source.peer);
+        tracing::debug!(target: "control", call = %call, "received command '{}' from {}", command.wire_name(), source.addr);
         let mut reply = if !command.is_built() {
+            self.engine.refused(source);
             Reply::error(format!("Command \"{}\" is not supported by this version", command.wire_name()))
-        } else if command == Command::Ping {
-            Reply::pong()
         } else {
             self.engine.request(source, request).await
         };
@@ -101,16 +100,14 @@ impl<E: ControlEngine> Dispatcher<E> {
             reply.warnings.extend(warnings);
         }
         let time = begin.elapsed();
-        self.counters.command(source.peer.ip(), command, time);
         match &reply.outcome {
             Outcome::Error(reason) => {
-                self.counters.error(source.peer.ip());
-                tracing::warn!(target: "control", call = %call, "command '{}' from {} failed: {reason}", command.wire_name(), source.peer);
+                tracing::warn!(target: "control", call = %call, "command '{}' from {} failed: {reason}", command.wire_name(), source.addr);
             }
             Outcome::Ok | Outcome::Pong | Outcome::LoadLimit(_) => {
                 tracing::debug!(
                     target: "control", call = %call,
-                    "replied to '{}' from {} after {:.6} s", command.wire_name(), source.peer, time.as_secs_f64()
+                    "replied to '{}' from {} after {:.6} s", command.wire_name(), source.addr, time.as_secs_f64()
                 );
             }
         }
@@ -125,7 +122,7 @@ impl<E: ControlEngine> Dispatcher<E> {
         for name in &request.unknown {
             if known.len() < MAX_UNKNOWN && known.insert(name.clone()) {
                 tracing::warn!(
-                    target: "control", peer = %source.peer,
+                    target: "control", peer = %source.addr,
                     "unknown key or flag '{name}' in '{}' is ignored, now and later", request.command.wire_name()
                 );
             }

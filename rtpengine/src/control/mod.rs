@@ -3,11 +3,11 @@
 //! [`Listeners::bind`] opens the sockets, [`Listeners::serve`] runs them on tokio. Every message goes through one
 //! [`Dispatcher`], which answers repeats from its cookie cache, decodes, and asks the [`ControlEngine`].
 
-pub mod counters;
 pub mod dispatcher;
 pub mod packet_info;
 pub mod socket;
 pub mod tcp;
+pub mod tos;
 pub mod udp;
 
 #[cfg(test)]
@@ -17,35 +17,21 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use rtpengine_core::call::ControlSource;
 use rtpengine_core::ng::{Reply, Request};
 use tokio::task::JoinSet;
 
-pub use counters::ControlCounters;
 pub use dispatcher::Dispatcher;
 pub use socket::{ControlError, SocketOptions};
+pub use tos::ControlTos;
 
-/// The protocol a request came over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Transport {
-    /// A datagram.
-    Udp,
-    /// A connection.
-    Tcp,
-}
-
-/// Where a request came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ControlSource {
-    /// The client.
-    pub peer: SocketAddr,
-    /// How it talks to us.
-    pub transport: Transport,
-}
-
-/// What carries requests out. `ping` does not get here.
+/// What carries requests out.
 pub trait ControlEngine: Send + Sync + 'static {
     /// Carries a request out. Warnings about ignored keys ([`Request::warnings`]) are added by the caller.
     fn request(&self, source: ControlSource, request: Request) -> impl Future<Output = Reply> + Send;
+
+    /// Counts a message that could not be read, or asks for what this version does not do.
+    fn refused(&self, source: ControlSource);
 }
 
 /// Bound control sockets.
@@ -86,6 +72,21 @@ impl Listeners {
     pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
         let udp = self.udp.iter().map(std::net::UdpSocket::local_addr);
         udp.chain(self.tcp.iter().map(std::net::TcpListener::local_addr)).collect()
+    }
+
+    /// Changes the TOS of all sockets later on; `now` is what they were bound with.
+    ///
+    /// # Errors
+    /// When a descriptor cannot be duplicated.
+    pub fn tos(&self, now: u8) -> std::io::Result<ControlTos> {
+        let mut sockets = Vec::new();
+        for socket in &self.udp {
+            sockets.push((socket2::Socket::from(socket.try_clone()?), socket.local_addr()?.is_ipv6()));
+        }
+        for listener in &self.tcp {
+            sockets.push((socket2::Socket::from(listener.try_clone()?), listener.local_addr()?.is_ipv6()));
+        }
+        Ok(ControlTos::new(sockets, now))
     }
 
     /// Runs the listeners until the set is dropped. Needs a tokio runtime with I/O and time.

@@ -12,7 +12,9 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::{ControlEngine, ControlSource, Dispatcher, Transport};
+use rtpengine_core::call::ControlSource;
+
+use super::{ControlEngine, Dispatcher};
 
 /// Connections of one listener at a time; further ones are closed at once.
 const MAX_CLIENTS: usize = 512;
@@ -56,7 +58,7 @@ async fn converse<E: ControlEngine>(
     peer: SocketAddr,
     dispatcher: &Dispatcher<E>,
 ) -> io::Result<()> {
-    let source = ControlSource { peer, transport: Transport::Tcp };
+    let source = ControlSource { addr: peer, transport: "tcp" };
     stream.set_nodelay(true)?;
     let mut framer = Framer::default();
     let mut buffer = Vec::new();

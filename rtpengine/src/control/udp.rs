@@ -13,7 +13,9 @@ use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 
 use super::packet_info::{self, Received};
-use super::{ControlEngine, ControlSource, Dispatcher, Transport};
+use rtpengine_core::call::ControlSource;
+
+use super::{ControlEngine, Dispatcher};
 
 /// Requests of one socket being handled at a time. Further ones wait in the socket's buffer.
 const MAX_IN_FLIGHT: usize = 4096;
@@ -63,7 +65,7 @@ pub async fn serve<E: ControlEngine>(socket: Socket, dispatcher: Arc<Dispatcher<
         let datagram = buffer.get(..received.length).unwrap_or_default().to_vec();
         let (socket, dispatcher) = (Arc::clone(&socket), Arc::clone(&dispatcher));
         tokio::spawn(async move {
-            let source = ControlSource { peer: received.peer, transport: Transport::Udp };
+            let source = ControlSource { addr: received.peer, transport: "udp" };
             if let Some(reply) = dispatcher.handle(source, &datagram).await {
                 answer(&socket, &received, &datagram, &reply).await;
             }

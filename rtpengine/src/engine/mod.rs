@@ -1,8 +1,38 @@
 //! The engine: control plane, core and media plane put together.
 
+pub mod actor;
+pub mod adopt;
+pub mod backend;
+pub mod plane;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use anyhow::Context;
+use rtpengine_core::call::Engine;
+use rtpengine_core::io::StreamId;
+use rtpengine_core::ng::cache::CacheLimits;
+
+use self::actor::{Actor, EngineHandle};
+use self::backend::Backend;
+use self::plane::Plane;
+use crate::cli::params::Start;
+use crate::cli::{self, Cli};
 use crate::config::Config;
+use crate::control::{Dispatcher, Listeners, SocketOptions};
 use crate::logging::LogLevels;
 use crate::process::Shutdown;
+use crate::relay::{Job, RelayConfig, RelayHandle, RelayPool, system_clock};
+use crate::xdp::{self, Handover, OffloadConfig, StartReport};
+
+/// Threads of the control plane: it waits far more than it works.
+const CONTROL_THREADS: usize = 2;
+
+impl Handover for RelayHandle {
+    fn handover(&self, stream: StreamId, job: Job) {
+        Self::handover(self, stream, job);
+    }
+}
 
 /// Runs the daemon until `shutdown` is requested. `ready` is called once calls can be placed; an error before
 /// that is a failed start.
@@ -15,9 +45,79 @@ pub fn run(
     ready: impl FnOnce(),
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    tracing::info!(target: "core", level = levels.default_level(), "starting with {} interfaces", config.interfaces.len());
-    ready();
-    runtime.block_on(shutdown.requested());
-    Ok(())
+    let options = SocketOptions { tos: config.control_tos, pmtu: config.control_pmtu };
+    // Control sockets first: a second daemon with the same configuration must not touch the first one's table.
+    let listeners = Listeners::bind(&config.listen_ng, &config.listen_tcp_ng, options)?;
+    let cli_listeners = cli::server::bind(&config.listen_cli)?;
+
+    let (engine_handle, inbox) = EngineHandle::new();
+    let events = engine_handle.clone();
+    let relay_config = RelayConfig {
+        threads: config.num_threads,
+        stack: config.thread_stack,
+        ..RelayConfig::default()
+    };
+    let pool = RelayPool::start(relay_config, move |event| events.event(event))?;
+    let events = engine_handle.clone();
+    let (offload, report) =
+        xdp::start(offload_config(&config), Arc::new(pool.handle()), move |event| events.event(event))
+            .context("kernel table")?;
+    let offload = Arc::new(offload);
+    log_kernel_path(&report);
+
+    let mut plane = Plane::new(pool.handle(), Arc::clone(&offload));
+    let mut engine = Engine::new(config.core(), seed());
+    adopt::adopt(&mut engine, &mut plane, &report.adopted);
+    offload.drop_unclaimed();
+    let actor = Actor::start(engine, plane, &engine_handle, inbox).context("core thread")?;
+
+    let control_tos = Arc::new(listeners.tos(config.control_tos.unwrap_or(0))?);
+    let backend = Backend::new(engine_handle, control_tos, levels.clone());
+    let dispatcher = Arc::new(Dispatcher::new(backend.clone(), CacheLimits::default()));
+    let command_line = Arc::new(Cli::new(backend, levels.clone(), Start::new(&config, &levels)));
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(CONTROL_THREADS).thread_name("control").enable_all();
+    if let Some(stack) = config.thread_stack {
+        builder.thread_stack_size(stack);
+    }
+    let runtime = builder.build().context("control threads")?;
+    let served = runtime.block_on(async {
+        let _control = listeners.serve(&dispatcher)?;
+        let _command_line = cli::serve(cli_listeners, &command_line)?;
+        ready();
+        shutdown.requested().await;
+        anyhow::Ok(())
+    });
+    // Requests end here; a client that waits for a reply asks again elsewhere.
+    runtime.shutdown_background();
+    if let Some((mut engine, mut plane)) = actor.stop() {
+        let calls = engine.terminate_all(system_clock(), &mut plane);
+        plane.execute(engine.take_outputs());
+        tracing::info!(target: "core", "shutting down, {calls} calls closed");
+    }
+    offload.shutdown();
+    pool.shutdown()?;
+    served
+}
+
+fn offload_config(config: &Config) -> OffloadConfig {
+    let addresses = config.local_addresses().into_iter().map(|address| address.address).collect();
+    OffloadConfig {
+        no_fallback: config.no_fallback,
+        ..OffloadConfig::new(config.table.map_or(-1, i64::from), addresses)
+    }
+}
+
+fn log_kernel_path(report: &StartReport) {
+    if let Some(why) = &report.status.off {
+        tracing::info!(target: "core", "media is relayed in userspace: {why}");
+    }
+    for device in &report.status.devices {
+        tracing::info!(target: "core", "kernel path on {device}");
+    }
+}
+
+/// Decides which ports calls get, so it should differ between starts and be hard to guess.
+fn seed() -> u64 {
+    RandomState::new().hash_one(std::process::id())
 }

@@ -75,6 +75,9 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
                 fields.port = fields.port.or_else(|| entity.port.clone());
             }
         }
+        if !self.levels.shows(metadata.target(), *metadata.level(), fields.call.as_deref()) {
+            return;
+        }
         fields.message.push_str(&fields.others);
         let record = Record {
             severity: severity(*metadata.level()),

@@ -1,7 +1,8 @@
 //! Log levels by subsystem, changeable at run time.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI8, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicBool, AtomicI8, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
@@ -10,6 +11,11 @@ use super::{HIGHEST_LEVEL, LOWEST_LEVEL, Subsystem};
 
 /// In place of a subsystem's level: it follows the default one.
 const FOLLOW: i8 = i8::MIN;
+/// LOG_DEBUG.
+const DEBUG: i8 = 7;
+
+/// Calls that may be debugged at a time.
+const MAX_DEBUGGED: usize = 1000;
 
 /// The levels of all subsystems, numbered like the severities of syslog(3): 3 shows errors, 4 warnings too,
 /// 6 the life of calls, 7 negotiation, 8 single packets, -1 nothing. Clones share the levels.
@@ -20,6 +26,10 @@ pub struct LogLevels(Arc<Inner>);
 struct Inner {
     default: AtomicI8,
     own: [AtomicI8; Subsystem::ALL.len()],
+    /// `debugged` is not empty.
+    debugging: AtomicBool,
+    /// Call-IDs whose messages are logged up to level 7 whatever the subsystem's level is.
+    debugged: RwLock<HashSet<String>>,
 }
 
 impl LogLevels {
@@ -33,6 +43,8 @@ impl LogLevels {
                 let silent = subsystem.is_silent_by_default().then_some(LOWEST_LEVEL);
                 AtomicI8::new(given.or(silent).unwrap_or(FOLLOW))
             }),
+            debugging: AtomicBool::new(false),
+            debugged: RwLock::default(),
         };
         Self(Arc::new(inner))
     }
@@ -71,16 +83,42 @@ impl LogLevels {
         level
     }
 
-    /// Whether an event of this target and level is logged.
+    /// Logs everything about one call, or stops doing so. Of many calls at a time only the first thousand are debugged.
+    pub fn set_call_debug(&self, call_id: &str, enabled: bool) {
+        let mut debugged = self.0.debugged.write().unwrap_or_else(PoisonError::into_inner);
+        if !enabled {
+            debugged.remove(call_id);
+        } else if debugged.len() < MAX_DEBUGGED {
+            debugged.insert(call_id.to_owned());
+        }
+        self.0.debugging.store(!debugged.is_empty(), Ordering::Relaxed);
+        drop(debugged);
+        tracing::callsite::rebuild_interest_cache();
+    }
+
+    /// Whether an event of this target and level may be logged; [`LogLevels::shows`] decides once its call is known.
     #[must_use]
     pub(super) fn allows(&self, target: &str, level: Level) -> bool {
-        number(level) <= self.get(Subsystem::of_target(target))
+        let debugging = self.0.debugging.load(Ordering::Relaxed);
+        number(level) <= self.get(Subsystem::of_target(target)) || (debugging && number(level) <= DEBUG)
+    }
+
+    /// Whether an event of this target and level is logged, given the call it is about.
+    #[must_use]
+    pub(super) fn shows(&self, target: &str, level: Level, call: Option<&str>) -> bool {
+        if number(level) <= self.get(Subsystem::of_target(target)) {
+            return true;
+        }
+        let debugged = || self.0.debugged.read().unwrap_or_else(PoisonError::into_inner);
+        number(level) <= DEBUG && call.is_some_and(|call| debugged().contains(call))
     }
 
     /// The most talkative level of all subsystems, beyond which callsites are not even asked.
     #[must_use]
     pub(super) fn most(&self) -> LevelFilter {
-        match Subsystem::ALL.into_iter().map(|subsystem| self.get(subsystem)).max().unwrap_or(LOWEST_LEVEL) {
+        let most = Subsystem::ALL.into_iter().map(|subsystem| self.get(subsystem)).max().unwrap_or(LOWEST_LEVEL);
+        let least = if self.0.debugging.load(Ordering::Relaxed) { DEBUG } else { LOWEST_LEVEL };
+        match most.max(least) {
             ..=2 => LevelFilter::OFF,
             3 => LevelFilter::ERROR,
             4..=5 => LevelFilter::WARN,

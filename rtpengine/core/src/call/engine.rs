@@ -68,7 +68,8 @@ impl Engine {
     }
 
     /// Carries a command out. Sockets are open when this returns; the rest is in [`Engine::take_outputs`].
-    /// A command that fails changes nothing.
+    /// A command that fails changes nothing. Warnings about keys that are not built ([`Request::warnings`]) are the
+    /// caller's to add.
     pub fn request(
         &mut self,
         now: Now,
@@ -87,18 +88,7 @@ impl Engine {
             Command::Statistics => Ok(self.statistics(now, plane)),
             other => Err(CallError::NotBuilt(other.wire_name())),
         };
-        let mut reply = result.unwrap_or_else(|error| {
-            tracing::warn!(
-                target: "control",
-                call = %request.call_id.as_deref().unwrap_or_default(),
-                "{} from {} ({}) refused: {error}",
-                request.command.wire_name(), source.addr, source.transport,
-            );
-            Reply::error(error.to_string())
-        });
-        if !request.not_built.is_empty() && !reply.is_error() {
-            reply.warnings.push(format!("not available in this release: {}", request.not_built.join(", ")));
-        }
+        let reply = result.unwrap_or_else(|error| Reply::error(error.to_string()));
         self.tally.count(source.addr.ip(), request.command, reply.is_error());
         reply
     }
@@ -106,6 +96,11 @@ impl Engine {
     /// Adds the time a command took, as the shell measured it, to the statistics of a proxy.
     pub fn record_duration(&mut self, proxy: IpAddr, command: Command, microseconds: u64) {
         self.tally.took(proxy, command, microseconds);
+    }
+
+    /// Counts a message of a proxy that could not be understood and so never became a request.
+    pub fn record_refused(&mut self, proxy: IpAddr) {
+        self.tally.refused(proxy);
     }
 
     /// Takes in what the media plane reports. Reports about sockets that are gone are ignored.

@@ -124,6 +124,10 @@ impl Tally {
         proxy.errors += u64::from(failed);
     }
 
+    pub(super) fn refused(&mut self, proxy: IpAddr) {
+        self.proxy(proxy).errors += 1;
+    }
+
     pub(super) fn took(&mut self, proxy: IpAddr, command: Command, microseconds: u64) {
         if let Some(statistics) = self.proxy(proxy).commands.get_mut(command.index()) {
             statistics.duration += microseconds as f64 / 1e6;

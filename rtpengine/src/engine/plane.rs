@@ -1,0 +1,90 @@
+//! The media plane as the core sees it: relay threads and offload manager behind one trait.
+
+use std::sync::Arc;
+
+use rtpengine_core::io::{
+    FlowCommand, MediaPlane, OpenError, OpenPort, Output, RelayCommand, SsrcCounters, StreamCounters, StreamId,
+};
+
+use crate::relay::{RelayHandle, system_clock};
+use crate::xdp::{KernelCounters, OffloadHandle};
+
+/// Relay and kernel table together.
+#[derive(Clone)]
+pub struct Plane {
+    relay: RelayHandle,
+    offload: Arc<OffloadHandle>,
+}
+
+impl Plane {
+    /// Puts the two halves together.
+    #[must_use]
+    pub fn new(relay: RelayHandle, offload: Arc<OffloadHandle>) -> Self {
+        Self { relay, offload }
+    }
+
+    /// Carries out what the core decided, in its order.
+    pub fn execute(&self, outputs: Vec<Output>) {
+        for output in outputs {
+            match output {
+                Output::Relay(RelayCommand::Close { stream }) => {
+                    self.relay.command(RelayCommand::Close { stream });
+                    self.offload.forget(stream);
+                }
+                Output::Relay(command @ RelayCommand::Configure { .. }) => self.relay.command(command),
+                Output::Flow(command @ (FlowCommand::Install(_) | FlowCommand::Remove { .. })) => {
+                    self.offload.command(command);
+                }
+            }
+        }
+    }
+}
+
+impl MediaPlane for Plane {
+    fn open(&mut self, port: OpenPort) -> Result<(), OpenError> {
+        self.relay.open(port)
+    }
+
+    fn abandon(&mut self, stream: StreamId) {
+        self.relay.abandon(stream);
+    }
+
+    fn counters(&self, stream: StreamId) -> StreamCounters {
+        let mut counters = self.relay.counters(stream).map(|counters| counters.stream).unwrap_or_default();
+        merge(&mut counters, &self.offload.counters(stream));
+        counters
+    }
+}
+
+/// Adds the kernel's share to what userspace counted.
+fn merge(counters: &mut StreamCounters, kernel: &KernelCounters) {
+    counters.packets += kernel.packets;
+    counters.bytes += kernel.bytes;
+    counters.packets_out += kernel.packets_out;
+    counters.bytes_out += kernel.bytes_out;
+    counters.errors += kernel.dropped;
+    counters.kernel_packets = kernel.packets;
+    counters.kernel_bytes = kernel.bytes;
+    if kernel.last_seen_ns > 0 {
+        let now = system_clock();
+        let age_us = now.mono_us.saturating_sub(kernel.last_seen_ns / 1000);
+        counters.last_packet_unix_us = counters.last_packet_unix_us.max(now.unix_us.saturating_sub(age_us));
+    }
+    for ssrc in &kernel.ssrcs {
+        match counters.ssrcs.iter_mut().find(|known| known.ssrc == ssrc.ssrc) {
+            Some(known) => {
+                known.packets += ssrc.packets;
+                known.bytes += ssrc.bytes;
+                known.highest_seq = known.highest_seq.max(ssrc.highest_seq);
+            }
+            None => counters.ssrcs.push(SsrcCounters {
+                ssrc: ssrc.ssrc,
+                payload_type: u8::try_from(ssrc.last_payload_type).unwrap_or_default(),
+                packets: ssrc.packets,
+                bytes: ssrc.bytes,
+                highest_seq: ssrc.highest_seq,
+                ..SsrcCounters::default()
+            }),
+        }
+    }
+}
