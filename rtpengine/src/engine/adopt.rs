@@ -1,6 +1,8 @@
 //! From the flows a predecessor left in the kernel to calls of this process.
 
-use rtpengine_common::abi::{FLOW_BLACKHOLE, FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT};
+use rtpengine_common::abi::{
+    FLOW_BLACKHOLE, FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT,
+};
 use rtpengine_core::call::{self, Engine};
 use rtpengine_core::io::{FlowIdentity, SourceMismatch};
 

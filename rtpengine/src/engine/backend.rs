@@ -10,7 +10,8 @@ use rtpengine_core::ng::{Reply, Request};
 use super::actor::EngineHandle;
 use crate::cli::CliBackend;
 use crate::cli::model::{
-    CallDetail, CallSummary, MediaDetail, RuntimeSettings, Selection, Setting, StreamDetail, TagDetail, TagType,
+    CallDetail, CallSummary, MediaDetail, RuntimeSettings, Selection, Setting, StreamDetail, TagDetail,
+    TagType,
 };
 use crate::control::{ControlEngine, ControlTos};
 use crate::logging::LogLevels;
@@ -47,7 +48,10 @@ impl ControlEngine for Backend {
 
 impl CliBackend for Backend {
     async fn statistics(&self) -> Statistics {
-        self.engine.with(|engine, plane| engine.statistics_model(system_clock(), plane)).await.unwrap_or_default()
+        self.engine
+            .with(|engine, plane| engine.statistics_model(system_clock(), plane))
+            .await
+            .unwrap_or_default()
     }
 
     async fn calls(&self, selection: Selection) -> Vec<CallSummary> {
@@ -112,7 +116,10 @@ impl CliBackend for Backend {
 
     async fn set(&self, setting: Setting) -> Result<(), String> {
         if let Setting::ControlTos(tos) = setting {
-            return self.control_tos.set(tos).map_err(|error| format!("cannot set the TOS of control sockets: {error}"));
+            return self
+                .control_tos
+                .set(tos)
+                .map_err(|error| format!("cannot set the TOS of control sockets: {error}"));
         }
         let done = self.engine.with(move |engine, _plane| {
             let config = engine.config_mut();

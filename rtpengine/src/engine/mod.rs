@@ -52,11 +52,8 @@ pub fn run(
 
     let (engine_handle, inbox) = EngineHandle::new();
     let events = engine_handle.clone();
-    let relay_config = RelayConfig {
-        threads: config.num_threads,
-        stack: config.thread_stack,
-        ..RelayConfig::default()
-    };
+    let relay_config =
+        RelayConfig { threads: config.num_threads, stack: config.thread_stack, ..RelayConfig::default() };
     let pool = RelayPool::start(relay_config, move |event| events.event(event))?;
     let events = engine_handle.clone();
     let (offload, report) =
@@ -113,7 +110,7 @@ fn log_kernel_path(report: &StartReport) {
         tracing::info!(target: "core", "media is relayed in userspace: {why}");
     }
     for device in &report.status.devices {
-        tracing::info!(target: "core", "kernel path on {device}");
+        tracing::info!(target: "core", "kernel path on {} (device {}): {:?} {}", device.name, device.ifindex, device.mode, device.reason);
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rtpengine_core::io::{
-    FlowCommand, MediaPlane, OpenError, OpenPort, Output, RelayCommand, SsrcCounters, StreamCounters, StreamId,
+    FlowCommand, MediaPlane, OpenError, OpenPort, Output, RelayCommand, SsrcCounters, StreamCounters,
+    StreamId,
 };
 
 use crate::relay::{RelayHandle, system_clock};

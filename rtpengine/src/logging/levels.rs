@@ -116,7 +116,8 @@ impl LogLevels {
     /// The most talkative level of all subsystems, beyond which callsites are not even asked.
     #[must_use]
     pub(super) fn most(&self) -> LevelFilter {
-        let most = Subsystem::ALL.into_iter().map(|subsystem| self.get(subsystem)).max().unwrap_or(LOWEST_LEVEL);
+        let most =
+            Subsystem::ALL.into_iter().map(|subsystem| self.get(subsystem)).max().unwrap_or(LOWEST_LEVEL);
         let least = if self.0.debugging.load(Ordering::Relaxed) { DEBUG } else { LOWEST_LEVEL };
         match most.max(least) {
             ..=2 => LevelFilter::OFF,
