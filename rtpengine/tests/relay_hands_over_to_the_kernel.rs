@@ -74,7 +74,7 @@ fn statistics_continue_after_the_kernel_had_the_stream() {
 }
 
 #[test]
-fn jobs_run_in_order_even_for_closed_streams_and_at_shutdown() {
+fn jobs_run_in_order_and_not_at_all_for_closed_streams() {
     let mut pair = Pair::new(|_| ());
     let resume = pair.hold_up();
     let (report, reported) = mpsc::channel();
@@ -86,11 +86,12 @@ fn jobs_run_in_order_even_for_closed_streams_and_at_shutdown() {
     pair.relay.handle.command(RelayCommand::Close { stream: pair.near.stream });
     pair.relay.handle.handover(pair.near.stream, job(2));
     pair.relay.handle.handover(StreamId(u64::MAX), job(3));
-    assert_eq!(reported.recv_timeout(PATIENCE), Ok(3), "unknown streams have no thread to wait for");
     drop(resume);
     pair.relay.shutdown();
     pair.relay.handle.handover(pair.far.stream, job(4));
-    assert_eq!(reported.try_iter().collect::<Vec<_>>(), [1, 2, 4]);
+    drop(job);
+    drop(report);
+    assert_eq!(reported.iter().collect::<Vec<_>>(), [1]);
 }
 
 #[test]
