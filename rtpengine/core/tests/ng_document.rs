@@ -1,6 +1,6 @@
 //! `docs/ng.md` is made from the tables of the ng protocol: `UPDATE_DOCS=1 cargo test -p rtpengine-core --test ng_document`.
-
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fmt::Write as _;
 
 use rtpengine_core::ng::Command;
