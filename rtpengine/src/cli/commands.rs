@@ -66,10 +66,8 @@ impl<B: CliBackend> Cli<B> {
         }
         match what {
             "numsessions" => text::numsessions(&self.backend.statistics().await.current),
-            "sessions" => match rest {
-                [] => help::MORE.to_owned(),
-                [which, ..] => self.sessions(which).await,
-            },
+            // The original wants a further word here.
+            "sessions" => self.sessions(rest.first().copied().unwrap_or("all")).await,
             "totals" => totals::totals(&self.backend.statistics().await),
             "counters" => totals::counters(&self.backend.statistics().await.current),
             "interfaces" => text::interfaces(&self.backend.statistics().await.interfaces),
