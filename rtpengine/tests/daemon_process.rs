@@ -175,3 +175,15 @@ fn a_failed_start_in_the_foreground_has_status_1_too() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("ERR: [core] cannot write the pid file"), "{text}");
 }
+
+#[test]
+fn a_listener_that_is_taken_is_a_failed_start() {
+    let place = Place::new();
+    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = place.command(&["--listen-ng", &address]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains(&address), "{text}");
+    assert!(!place.pidfile().exists());
+}

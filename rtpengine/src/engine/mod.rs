@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use rtpengine_core::call::Engine;
-use rtpengine_core::io::StreamId;
 use rtpengine_core::ng::cache::CacheLimits;
 
 use self::actor::{Actor, EngineHandle};
@@ -22,17 +21,11 @@ use crate::config::Config;
 use crate::control::{Dispatcher, Listeners, SocketOptions};
 use crate::logging::LogLevels;
 use crate::process::Shutdown;
-use crate::relay::{Job, RelayConfig, RelayHandle, RelayPool, system_clock};
-use crate::xdp::{self, Handover, OffloadConfig, StartReport};
+use crate::relay::{RelayConfig, RelayPool, system_clock};
+use crate::xdp::{self, OffloadConfig, StartReport};
 
 /// Threads of the control plane: it waits far more than it works.
 const CONTROL_THREADS: usize = 2;
-
-impl Handover for RelayHandle {
-    fn handover(&self, stream: StreamId, job: Job) {
-        Self::handover(self, stream, job);
-    }
-}
 
 /// Runs the daemon until `shutdown` is requested. `ready` is called once calls can be placed; an error before
 /// that is a failed start.
