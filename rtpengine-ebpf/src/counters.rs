@@ -83,7 +83,8 @@ pub fn accepted(stats: *mut FlowStats, slot: *mut SsrcStats, rtp: &Rtp, bytes: u
         let highest = &raw mut (*slot).highest_seq;
         let old = highest.read();
         let ahead = u16::from_be_bytes(rtp.sequence).wrapping_sub(old as u16);
-        if ahead.wrapping_sub(1) < 0x7fff {
+        // Zero: a source that userspace has not seen, whose first number may be any.
+        if old == 0 || ahead.wrapping_sub(1) < 0x7fff {
             highest.write(old.wrapping_add(u32::from(ahead)));
         }
     }

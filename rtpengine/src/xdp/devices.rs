@@ -236,7 +236,10 @@ impl Devices {
         for ifindex in self.program.devices.keys().map_err(&failed)? {
             if self.set_bit(ifindex, false)? == 0 {
                 let path = link_path(&self.dir, ifindex);
+                // The kernel detaches at once when a descriptor is the last to go, but only soon when a pin is.
+                let last = sys::open_pin(&path);
                 remove_pin(&path).map_err(|source| XdpError::Pin { path, source })?;
+                drop(last);
             }
         }
         if self.program.devices.keys().map_err(&failed)?.is_empty() {

@@ -4,5 +4,6 @@
 
 mod adoption;
 mod next_hops;
+mod paths;
 mod tables;
 mod world;

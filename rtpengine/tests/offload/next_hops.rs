@@ -43,12 +43,19 @@ fn an_installed_flow_is_forwarded_by_the_kernel_and_counted() {
         [(SEEN_SSRC, 5)]
     );
 
-    // And into the kernel again: both stays add up.
+    // And into the kernel again: both stays add up, and a source unknown so far begins with its first number.
     manager.install(forward());
     manager.wait_for(FORWARD, Path::Kernel);
     assert_forwarded(&from, &to, 106, 3);
     assert_eq!(manager.handle.counters(FORWARD).packets, 8);
     assert_eq!(manager.handle.counters(SINK).packets_out, 8);
+    let mut packet = rtp(0xf000);
+    packet[8..12].copy_from_slice(&[9, 9, 9, 9]);
+    from.send_to(&packet, ENGINE_A).unwrap();
+    assert_eq!(to.recv_from(&mut buffer).unwrap().0, packet.len());
+    let sources = manager.handle.counters(FORWARD).ssrcs;
+    let newest = sources.last().map(|source| (source.ssrc, source.highest_seq));
+    assert_eq!(newest, Some((0x0909_0909, 0xf000)));
     manager.handle.shutdown();
     assert!(world.root.entries().is_empty(), "{:?}", world.root.entries());
     assert_eq!(world.engine.xdp("ea").unwrap(), None);
