@@ -35,7 +35,7 @@ impl Engine {
         let body = self
             .calls
             .get(key)
-            .map(|call| super::query::body(call, &snapshot::call_info(call, &self.interfaces, plane), None))
+            .map(|call| super::query::body(snapshot::call_info(call, &self.interfaces, plane), None))
             .unwrap_or_default();
         let delay = request.delete_delay.unwrap_or(self.config.delete_delay);
         let at = now.mono_us.saturating_add(delay.saturating_mul(1_000_000));

@@ -6,7 +6,6 @@ use super::{
     engine::Engine,
     error::CallError,
     interfaces::Family,
-    model::Call,
     snapshot::{CallInfo, MediaInfo, PartyInfo, StreamInfo, call_info},
 };
 use crate::{
@@ -29,49 +28,51 @@ impl Engine {
             return Err(CallError::NotFound);
         }
         let only = (!tags.is_empty()).then_some(tags.as_slice());
-        Ok(Reply::ok_with(body(call, &call_info(call, &self.interfaces, plane), only)))
+        Ok(Reply::ok_with(body(call_info(call, &self.interfaces, plane), only)))
     }
 }
 
 /// The reply's keys, for all parties or for those named.
-pub(super) fn body(call: &Call, info: &CallInfo, only: Option<&[&str]>) -> Dict {
+pub(super) fn body(info: CallInfo, only: Option<&[&str]>) -> Dict {
+    let created = info.summary.created_unix_us;
     let parties =
-        info.parties.iter().filter(|party| only.is_none_or(|tags| tags.contains(&party.tag.as_str())));
+        info.parties.into_iter().filter(|party| only.is_none_or(|tags| tags.contains(&party.tag.as_str())));
     let tags: Dict = parties.map(|party| (party.tag.clone(), party_dict(party))).collect();
-    Dict::new()
-        .with("created", call.created.unix_us / SECOND_US)
-        .with("created_us", call.created.unix_us % SECOND_US)
-        .with("last signal", call.last_signal_unix_us / SECOND_US)
+    // Room for the warning and the result that follow.
+    Dict::with_capacity(8)
+        .with("created", created / SECOND_US)
+        .with("created_us", created % SECOND_US)
+        .with("last signal", info.last_signal_unix_us / SECOND_US)
         .with("SSRC", Dict::new())
         .with("tags", tags)
-        .with("totals", Dict::new().with("RTP", stats(info.rtp)).with("RTCP", stats(info.rtcp)))
+        .with("totals", Dict::with_capacity(2).with("RTP", stats(info.rtp)).with("RTCP", stats(info.rtcp)))
 }
 
-fn party_dict(party: &PartyInfo) -> Dict {
-    let mut dict = Dict::new().with("tag", party.tag.clone());
-    for (key, value) in [("via-branch", &party.branch), ("label", &party.label)] {
+fn party_dict(party: PartyInfo) -> Dict {
+    let mut dict = Dict::with_capacity(7).with("tag", party.tag);
+    for (key, value) in [("via-branch", party.branch), ("label", party.label)] {
         if !value.is_empty() {
-            dict.push(key, value.clone());
+            dict.push(key, value);
         }
     }
     dict.push("created", party.created_unix_us / SECOND_US);
-    let peers = || -> Vec<Value> {
-        let peer = |tag: &String| Dict::new().with("tag", tag.clone()).with("type", "offer/answer").into();
-        party.peers.iter().map(peer).collect()
-    };
-    dict.push("subscriptions", peers());
-    dict.push("subscribers", peers());
-    dict.push("medias", party.medias.iter().map(|media| media_dict(media).into()).collect::<Vec<Value>>());
+    let peer = |tag: String| Dict::with_capacity(2).with("tag", tag).with("type", "offer/answer").into();
+    dict.push("subscriptions", party.peers.iter().cloned().map(peer).collect::<Vec<Value>>());
+    dict.push("subscribers", party.peers.into_iter().map(peer).collect::<Vec<Value>>());
+    dict.push(
+        "medias",
+        party.medias.into_iter().map(|media| media_dict(media).into()).collect::<Vec<Value>>(),
+    );
     dict
 }
 
-fn media_dict(media: &MediaInfo) -> Dict {
-    let mut dict = Dict::new()
+fn media_dict(media: MediaInfo) -> Dict {
+    let mut dict = Dict::with_capacity(6)
         .with("index", media.index as u64)
-        .with("type", media.kind.clone())
-        .with("protocol", media.protocol.clone());
+        .with("type", media.kind)
+        .with("protocol", media.protocol);
     if !media.codec.is_empty() {
-        dict.push("codec", media.codec.clone());
+        dict.push("codec", media.codec);
     }
     dict.push(
         "streams",
@@ -82,7 +83,7 @@ fn media_dict(media: &MediaInfo) -> Dict {
 }
 
 fn stream_dict(stream: &StreamInfo) -> Dict {
-    let mut dict = Dict::new()
+    let mut dict = Dict::with_capacity(10)
         .with("local port", stream.local.port())
         .with("local address", stream.local.ip().to_string())
         .with("family", Family::of(stream.local.ip()).name());
@@ -103,14 +104,14 @@ fn stream_dict(stream: &StreamInfo) -> Dict {
 }
 
 fn endpoint(address: SocketAddr) -> Dict {
-    Dict::new()
+    Dict::with_capacity(3)
         .with("family", Family::of(address.ip()).name())
         .with("address", address.ip().to_string())
         .with("port", address.port())
 }
 
 fn stats([packets, bytes, errors]: [u64; 3]) -> Dict {
-    Dict::new().with("packets", packets).with("bytes", bytes).with("errors", errors)
+    Dict::with_capacity(3).with("packets", packets).with("bytes", bytes).with("errors", errors)
 }
 
 fn words(words: &[&'static str]) -> Vec<Value> {

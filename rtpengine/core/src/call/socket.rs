@@ -40,8 +40,12 @@ impl Socket {
     /// Takes over a signalled address. One that was signalled before keeps what was learned about it.
     pub(super) fn signal(&mut self, address: Option<SocketAddr>) {
         let address = address.filter(|address| address.is_ipv4() == self.local.is_ipv4());
-        if self.signalled != address {
-            self.signalled = address;
+        if self.signalled == address {
+            return;
+        }
+        self.signalled = address;
+        // An address that was learned already needs no learning when it is signalled at last.
+        if self.endpoint != address {
             self.endpoint = address;
             self.settled = false;
         }

@@ -30,7 +30,7 @@ fn convert(tree: Bencode) -> Option<Value> {
         Bencode::Dict(entries) => {
             let mut dict = Dict::new();
             for (key, value) in entries {
-                dict.push(key.as_slice(), convert(value)?);
+                dict.push(key.as_slice().to_vec(), convert(value)?);
             }
             Value::Dict(dict)
         }

@@ -20,4 +20,4 @@ pub use guard::Encoding;
 pub use known::{Flag, Key, NameSet, Replace, RtcpMux};
 pub use reply::{Outcome, Reply};
 pub use request::{AddressFamily, AllMode, DropTraffic, Request, TosRequest, TransportProtocol};
-pub use value::{Dict, Value};
+pub use value::{Dict, DictKey, Value};

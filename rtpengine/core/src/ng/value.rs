@@ -1,5 +1,7 @@
 //! The dictionary model shared by the bencode and the JSON form of the ng protocol.
 
+use std::borrow::Cow;
+
 /// One value of an ng dictionary. Strings are bytes: bencode carries any, and SDP is not always UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
@@ -113,13 +115,41 @@ impl From<Dict> for Value {
     }
 }
 
+/// A key of a [`Dict`]. Those we write ourselves are literals and cost nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DictKey(Cow<'static, [u8]>);
+
+impl From<&'static str> for DictKey {
+    fn from(key: &'static str) -> Self {
+        Self(Cow::Borrowed(key.as_bytes()))
+    }
+}
+
+impl From<String> for DictKey {
+    fn from(key: String) -> Self {
+        Self(Cow::Owned(key.into_bytes()))
+    }
+}
+
+impl From<Vec<u8>> for DictKey {
+    fn from(key: Vec<u8>) -> Self {
+        Self(Cow::Owned(key))
+    }
+}
+
 /// A dictionary that keeps the order its entries were added in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dict {
-    entries: Vec<(Vec<u8>, Value)>,
+    entries: Vec<(DictKey, Value)>,
 }
 
 impl Dict {
+    /// An empty dictionary with room for `entries`.
+    #[must_use]
+    pub fn with_capacity(entries: usize) -> Self {
+        Self { entries: Vec::with_capacity(entries) }
+    }
+
     /// An empty dictionary.
     #[must_use]
     pub fn new() -> Self {
@@ -129,17 +159,17 @@ impl Dict {
     /// The value of `key`; the first one where a peer repeated the key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.iter().find(|(name, _)| name == key.as_bytes()).map(|(_, value)| value)
+        self.entries.iter().find(|(name, _)| *name.0 == *key.as_bytes()).map(|(_, value)| value)
     }
 
     /// Appends an entry. A key that is there already is not looked for: builders use distinct keys, parsers keep repeats.
-    pub fn push(&mut self, key: impl Into<Vec<u8>>, value: impl Into<Value>) {
+    pub fn push(&mut self, key: impl Into<DictKey>, value: impl Into<Value>) {
         self.entries.push((key.into(), value.into()));
     }
 
     /// [`Dict::push`] for chains.
     #[must_use]
-    pub fn with(mut self, key: impl Into<Vec<u8>>, value: impl Into<Value>) -> Self {
+    pub fn with(mut self, key: impl Into<DictKey>, value: impl Into<Value>) -> Self {
         self.push(key, value);
         self
     }
@@ -151,7 +181,7 @@ impl Dict {
 
     /// The entries in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &Value)> {
-        self.entries.iter().map(|(key, value)| (key.as_slice(), value))
+        self.entries.iter().map(|(key, value)| (&*key.0, value))
     }
 
     /// The number of entries.
@@ -167,7 +197,7 @@ impl Dict {
     }
 }
 
-impl<K: Into<Vec<u8>>, V: Into<Value>> FromIterator<(K, V)> for Dict {
+impl<K: Into<DictKey>, V: Into<Value>> FromIterator<(K, V)> for Dict {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         Self { entries: entries.into_iter().map(|(key, value)| (key.into(), value.into())).collect() }
     }

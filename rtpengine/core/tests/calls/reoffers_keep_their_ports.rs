@@ -131,3 +131,12 @@ fn a_deleted_call_that_is_offered_again_lives_on() {
     pair.wait(1);
     pair.assert_empty();
 }
+
+#[test]
+fn an_address_that_was_learned_needs_no_learning_when_it_is_signalled() {
+    let mut pair = Pair::new();
+    let (caller, _) = pair.call();
+    pair.settle(&caller, "203.0.113.5:61000");
+    pair.offer("ft", "tt", &audio("203.0.113.5", 61000));
+    assert!(pair.relay(&caller).endpoint_settled);
+}
