@@ -1,4 +1,5 @@
 //! Retransmissions and hostile messages against the real daemon: one call per cookie, one clear error each, no harm.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Shutdown, TcpStream};
