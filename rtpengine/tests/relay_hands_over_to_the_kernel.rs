@@ -89,7 +89,6 @@ fn jobs_run_in_order_and_not_at_all_for_closed_streams() {
     drop(resume);
     pair.relay.shutdown();
     pair.relay.handle.handover(pair.far.stream, job(4));
-    drop(job);
     drop(report);
     assert_eq!(reported.iter().collect::<Vec<_>>(), [1]);
 }

@@ -86,7 +86,24 @@ impl Engine {
             Command::Query => self.query(request, plane),
             Command::List => Ok(self.list(request)),
             Command::Statistics => Ok(self.statistics(now, plane)),
-            other => Err(CallError::NotBuilt(other.wire_name())),
+            later @ (Command::StartRecording
+            | Command::StopRecording
+            | Command::PauseRecording
+            | Command::StartForwarding
+            | Command::StopForwarding
+            | Command::BlockDtmf
+            | Command::UnblockDtmf
+            | Command::BlockMedia
+            | Command::UnblockMedia
+            | Command::PlayMedia
+            | Command::StopMedia
+            | Command::PlayDtmf
+            | Command::SilenceMedia
+            | Command::UnsilenceMedia
+            | Command::Publish
+            | Command::SubscribeRequest
+            | Command::SubscribeAnswer
+            | Command::Unsubscribe) => Err(CallError::NotBuilt(later.wire_name())),
         };
         let reply = result.unwrap_or_else(|error| Reply::error(error.to_string()));
         self.tally.count(source.addr.ip(), request.command, reply.is_error());
