@@ -117,6 +117,8 @@ const NEIGHBOUR_TICKS: u64 = 5;
 const ORPHAN_TICKS: u64 = 30;
 /// Route changes come in bursts; lookups are repeated once after this calm.
 const ROUTE_CALM: Duration = Duration::from_millis(50);
+/// The status shown to others lags by this: counting all flows after each command would cost more than the command.
+const PUBLISH: Duration = Duration::from_millis(50);
 /// Pause before the netlink sockets are opened again.
 const RECONNECT: Duration = Duration::from_secs(1);
 
@@ -130,8 +132,11 @@ async fn run(
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut relookup: Option<Instant> = None;
+    let mut publish: Option<Instant> = None;
     loop {
-        state.publish();
+        if state.is_changed() {
+            publish.get_or_insert_with(|| Instant::now() + PUBLISH);
+        }
         tokio::select! {
             () = queue.ready() => {
                 let batch = queue.take();
@@ -167,6 +172,10 @@ async fn run(
             () = sleep_until(relookup.unwrap_or_else(Instant::now)), if relookup.is_some() => {
                 relookup = None;
                 state.relookup(routes).await;
+            }
+            () = sleep_until(publish.unwrap_or_else(Instant::now)), if publish.is_some() => {
+                publish = None;
+                state.publish();
             }
             _ = tick.tick() => {
                 ticks += 1;

@@ -592,6 +592,11 @@ impl State {
         }
     }
 
+    /// `true` when [`State::publish`] has something to do.
+    pub fn is_changed(&self) -> bool {
+        self.changed
+    }
+
     /// Makes what changed visible in [`Status`].
     pub fn publish(&mut self) {
         if !std::mem::take(&mut self.changed) {

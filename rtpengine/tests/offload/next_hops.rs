@@ -201,3 +201,19 @@ fn a_peer_on_this_host_is_left_to_userspace() {
     manager.wait_for(rtpengine_core::io::StreamId(9), Path::Userspace(Reason::LocalPeer));
     manager.handle.shutdown();
 }
+
+#[test]
+fn the_neighbour_of_a_forwarded_flow_is_kept_alive() {
+    let Some(world) = World::new() else { return };
+    let manager = world.start(1);
+    manager.install(forward());
+    manager.wait_for(FORWARD, Path::Kernel);
+    world.engine.sysctl("net/ipv4/neigh/eb/delay_first_probe_time", "1").unwrap();
+    world.engine.ip(&["neigh change 10.77.2.2 dev eb nud stale"]).unwrap();
+    wait_until("the confirmation", || {
+        let entries = world.engine.ip_json(&["neigh", "show", "10.77.2.2", "dev", "eb"]).unwrap();
+        entries[0]["state"][0] == "REACHABLE"
+    });
+    assert_eq!(manager.handle.status().kernel_flows, 1);
+    manager.handle.shutdown();
+}

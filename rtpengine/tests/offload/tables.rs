@@ -80,3 +80,73 @@ fn an_address_that_appears_later_is_attached_then() {
     assert_forwarded(&world.caller_socket(), &world.callee_socket(), 1, 2);
     manager.handle.shutdown();
 }
+
+/// Variables for the process that plays the other daemon: its root folder, and that it is that process.
+const OWNER_ROOT: &str = "OFFLOAD_TEST_OWNER_ROOT";
+
+/// Not a test by itself: started as a process of its own by the test below.
+#[test]
+fn owner_process() {
+    let Some(root) = std::env::var_os(OWNER_ROOT) else { return };
+    let addresses = vec!["10.77.1.1".parse().unwrap(), "10.77.2.1".parse().unwrap()];
+    let config =
+        OffloadConfig { root: rtpengine::xdp::BpfRoot::new(root), ..OffloadConfig::new(1, addresses) };
+    let (sender, events) = std::sync::mpsc::channel();
+    let relay = std::sync::Arc::new(crate::world::NoRelay::default());
+    let (handle, _) = rtpengine::xdp::start(config, relay, move |event| drop(sender.send(event))).unwrap();
+    handle.command(rtpengine_core::io::FlowCommand::Install(Box::new(forward())));
+    for event in events {
+        if event == (MediaEvent::FlowPath { stream: FORWARD, path: Path::Kernel }) {
+            println!("forwarding");
+        }
+    }
+}
+
+#[test]
+fn the_table_of_a_killed_daemon_is_taken_over_with_its_flows() {
+    use std::io::BufRead as _;
+    let Some(world) = World::new() else { return };
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command.args(["tables::owner_process", "--exact", "--nocapture"]).env(OWNER_ROOT, &world.root.0);
+    let mut owner = world.engine.enter(&mut command).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufReader::new(owner.stdout.take().unwrap()).lines();
+    let forwarding = lines.map_while(Result::ok).any(|line| line.contains("forwarding"));
+    let refused = world.try_start(world.config(1)).err();
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    assert!(forwarding, "the owner's flow never came into the kernel");
+    assert!(matches!(refused, Some(XdpError::InUse { table: 1, pid }) if pid == owner.id()), "{refused:?}");
+
+    assert_forwarded(&world.caller_socket(), &world.callee_socket(), 1, 2);
+    let manager = world.start(1);
+    assert_eq!(manager.report.adopted.len(), 1);
+    manager.install(forward());
+    manager.wait_for(FORWARD, Path::Kernel);
+    assert_eq!(manager.handle.counters(FORWARD).packets, 2);
+    manager.handle.shutdown();
+    assert!(world.root.entries().is_empty(), "{:?}", world.root.entries());
+}
+
+#[test]
+fn thousands_of_flows_come_and_go() {
+    let Some(world) = World::new() else { return };
+    let manager = world.start(1);
+    let flows = 5000;
+    let begin = std::time::Instant::now();
+    for number in 0..flows {
+        let mut spec = forward();
+        spec.stream = StreamId(1000 + u64::from(number));
+        spec.local.set_port(20_000 + number);
+        manager.install(spec);
+    }
+    manager.wait_until("the installation", |handle| handle.status().kernel_flows == usize::from(flows));
+    eprintln!("{flows} flows installed after {:?}", begin.elapsed());
+    let begin = std::time::Instant::now();
+    for number in 0..flows {
+        let stream = StreamId(1000 + u64::from(number));
+        manager.handle.command(rtpengine_core::io::FlowCommand::Remove { stream });
+    }
+    manager.wait_until("the removal", |handle| handle.status().kernel_flows == 0);
+    eprintln!("{flows} flows removed after {:?}", begin.elapsed());
+    manager.handle.shutdown();
+}
