@@ -135,3 +135,31 @@ fn drop_traffic_silences_the_call_until_stopped() {
     });
     assert_eq!(media(&pair), 0);
 }
+
+#[test]
+fn bundles_are_taken_apart() {
+    let mut pair = Pair::new();
+    let body = audio_with(
+        "192.0.2.1",
+        2000,
+        "a=mid:0\r\nm=video 2000 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=mid:1\r\n",
+    )
+    .replace("t=0 0\r\n", "t=0 0\r\na=group:BUNDLE 0 1\r\n");
+    let seen = pair.offer("ft", "", &body);
+    assert!(!seen.text.contains("BUNDLE") && seen.text.contains("a=mid:1"), "{}", seen.text);
+    assert_eq!(pair.plane.open.len(), 8, "a port for each");
+}
+
+#[test]
+fn bridging_to_srtp_is_warned_of_and_not_pretended() {
+    let mut pair = Pair::new();
+    let reply = pair.send(&Pair::request(
+        rtpengine_core::ng::Command::Offer,
+        "ft",
+        "",
+        &audio("192.0.2.1", 2000),
+        |request| request.transport_protocol = Some(rtpengine_core::ng::TransportProtocol::RtpSavp),
+    ));
+    assert!(reply.warnings.iter().any(|warning| warning.contains("RTP/SRTP bridging")), "{reply:?}");
+    assert!(crate::pair::seen(&reply).text.contains(" RTP/AVP 8"));
+}

@@ -79,3 +79,20 @@ fn limits_can_be_changed_while_calls_run() {
     pair.wait(2);
     pair.assert_empty();
 }
+
+#[test]
+fn rtcp_keeps_a_held_call_alive_but_not_a_lively_one() {
+    for (direction, survives) in [("a=inactive\r\n", true), ("", false)] {
+        let mut pair = Pair::with(limits());
+        pair.offer("ft", "", &audio_with("192.0.2.1", 2000, direction));
+        let mut rtcp = pair.answer("ft", "tt", &audio_with("192.0.2.2", 3000, direction));
+        rtcp.rtp = rtcp.rtcp.unwrap();
+        for _ in 0..4 {
+            if pair.engine.calls().count() == 1 {
+                pair.packets(&rtcp, 1);
+                pair.wait(9);
+            }
+        }
+        assert_eq!(pair.engine.calls().count() == 1, survives);
+    }
+}
