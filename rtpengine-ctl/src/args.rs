@@ -70,7 +70,7 @@ pub struct TableSelection {
     /// Table number; all tables without one.
     #[arg(value_parser = clap::value_parser!(u32).range(0..64))]
     pub table: Option<u32>,
-    /// `flows` lists the flows of the table.
+    /// `flows` lists the flows of the table, `reasons` counts its packets by what became of them.
     #[arg(value_enum, requires = "table")]
     pub what: Option<What>,
     /// Only flows of this Call-ID.
@@ -89,6 +89,8 @@ pub struct TableSelection {
 pub enum What {
     /// Its flows.
     Flows,
+    /// Packets by what became of them.
+    Reasons,
 }
 
 /// Turns the original client's `-ip` and `-port` into today's spelling, before the first command word.

@@ -20,10 +20,17 @@ pub fn run(selection: &TableSelection, json: bool) -> Result<String, Failure> {
         let Some(table) = tables.first() else {
             return Err(Failure::Refused(format!("there is no kernel table {number}")));
         };
-        if selection.what == Some(What::Flows) {
-            let flows = table.flows(selection.call.as_deref()).map_err(Failure::Kernel)?;
-            let now = monotonic_ns()?;
-            return Ok(if json { flows_json(&flows, now) } else { flows_text(&flows, now) });
+        match selection.what {
+            Some(What::Flows) => {
+                let flows = table.flows(selection.call.as_deref()).map_err(Failure::Kernel)?;
+                let now = monotonic_ns()?;
+                return Ok(if json { flows_json(&flows, now) } else { flows_text(&flows, now) });
+            }
+            Some(What::Reasons) => {
+                let counts = kernel::reasons(&selection.root, number).map_err(Failure::Kernel)?;
+                return Ok(if json { reasons_json(&counts) } else { reasons_text(&counts) });
+            }
+            None => {}
         }
     }
     let devices = kernel::devices(&selection.root).map_err(Failure::Kernel)?;
@@ -198,6 +205,28 @@ fn age(then_ns: u64, now_ns: u64) -> Option<f64> {
 
 fn seconds(age: Option<f64>) -> String {
     age.map_or_else(|| "-".to_owned(), |age| format!("{age:.1}s"))
+}
+
+/// Reasons that occurred, with their counts.
+fn occurred(counts: &[u64]) -> impl Iterator<Item = (String, u64)> {
+    (0_u32..)
+        .zip(counts)
+        .filter(|(_, count)| **count > 0)
+        .map(|(reason, count)| (reason_name(reason), *count))
+}
+
+fn reasons_json(counts: &[u64]) -> String {
+    let counts: Value = occurred(counts).map(|(name, count)| (name, json!(count))).collect();
+    format!("{counts}\n")
+}
+
+fn reasons_text(counts: &[u64]) -> String {
+    let mut table = render::plain(&["REASON", "PACKETS"]);
+    for (name, count) in occurred(counts) {
+        table.add_row([name, count.to_string()]);
+    }
+    render::align_right(&mut table, &[1]);
+    if table.is_empty() { "No packets.\n".to_owned() } else { format!("{}\n", table.trim_fmt()) }
 }
 
 /// Per-packet reasons, in the order of their numbers.

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use aya::maps::{Array, HashMap, Map, MapData};
+use aya::maps::{Array, HashMap, Map, MapData, PerCpuArray};
 use rtpengine_common::abi::{FlowInfo, FlowKey, FlowStats, FlowValue, MAX_TABLES, Owner};
 use rtpengine_common::pins;
+use rtpengine_common::reason::PACKET_REASONS;
 
 use flow::Flow;
 
@@ -101,6 +102,26 @@ pub fn devices(root: &Path) -> Result<BTreeMap<u32, Vec<device::Device>>> {
         }
     }
     Ok(by_table)
+}
+
+/// Packets of a table by [`rtpengine_common::reason::Reason`], over all CPUs and network namespaces.
+pub fn reasons(root: &Path, table: u32) -> Result<Vec<u64>> {
+    let mut sums = vec![0_u64; PACKET_REASONS as usize];
+    for entry in std::fs::read_dir(root).with_context(|| format!("cannot read {}", root.display()))?.flatten()
+    {
+        if !entry.file_name().to_string_lossy().starts_with(pins::NET_PREFIX) {
+            continue;
+        }
+        // A daemon that is just starting has not pinned it yet.
+        let Ok(map) = open::<PerCpuArray<MapData, u64>>(&entry.path(), pins::REASONS) else { continue };
+        for (reason, sum) in (0_u32..).zip(&mut sums) {
+            let counts = map
+                .get(&(table * PACKET_REASONS + reason), 0)
+                .with_context(|| format!("cannot read {}", entry.path().join(pins::REASONS).display()))?;
+            *sum = counts.iter().fold(*sum, |sum, count| sum.wrapping_add(*count));
+        }
+    }
+    Ok(sums)
 }
 
 fn open<T>(directory: &Path, name: &str) -> Result<T>

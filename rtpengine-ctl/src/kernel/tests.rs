@@ -112,6 +112,12 @@ fn tables_and_flows_are_read_from_the_pins_alone() {
     let net = pins.directory("net1");
     Pins::hash(&net, pins::DEVICES, 0, &[(3_u32, 1_u64 << 5)]);
 
+    let mut reasons = PerCpuArray::<MapData, u64>::create(65 * PACKET_REASONS, 0).unwrap();
+    let cpus = aya::util::nr_cpus().unwrap();
+    let counts = aya::maps::PerCpuValues::try_from(vec![3_u64; cpus]).unwrap();
+    reasons.set(5 * PACKET_REASONS + 10, counts, 0).unwrap();
+    reasons.pin(net.join(pins::REASONS)).unwrap();
+
     let list: serde_json::Value =
         serde_json::from_str(&table::run(&pins.selection(None, None, None), true).unwrap()).unwrap();
     assert_eq!(
@@ -129,6 +135,8 @@ fn tables_and_flows_are_read_from_the_pins_alone() {
     let only = table::run(&pins.selection(Some(5), Some(What::Flows), Some("b")), true).unwrap();
     let only: serde_json::Value = serde_json::from_str(&only).unwrap();
     assert_eq!((only.as_array().unwrap().len(), only[0]["call_id"].as_str()), (1, Some("b")));
+    let reasons = table::run(&pins.selection(Some(5), Some(What::Reasons), None), true).unwrap();
+    assert_eq!(reasons, format!("{{\"Rtcp\":{}}}\n", 3 * cpus));
     assert!(matches!(table::run(&pins.selection(Some(6), None, None), true), Err(Failure::Refused(_))));
 }
 
