@@ -203,6 +203,8 @@ impl<'a> Builder<'a> {
         if let Some(netns) = self.netns {
             netns.enter(&mut command);
         }
+        // A group of its own: Ctrl-C is for the test, which then stops the daemon.
+        command.process_group(0);
         die_with_parent(&mut command);
         let mut child = command.spawn().with_context(|| format!("start {:?}", command.get_program()))?;
         let log = Arc::new(Log::default());
@@ -294,6 +296,11 @@ impl Daemon {
     pub fn wait_for_log(&self, text: &str, wait: Duration) -> Result<String> {
         let found = self.log.wait_for(text, wait);
         found.with_context(|| format!("no log line with {text:?} within {wait:?}; log:\n{}", self.log()))
+    }
+
+    /// Leaves the pinned maps in place whatever happens to the daemon.
+    pub fn keep_pins(&mut self) {
+        self.keep_pins = true;
     }
 
     /// SIGTERM; insists on exit status 0 within the time an orderly stop may take.

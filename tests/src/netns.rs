@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -161,6 +162,10 @@ pub struct XdpAttachment {
 impl Drop for Netns {
     fn drop(&mut self) {
         if !self.keep {
+            // Attachments are pinned per namespace, and would keep programs of a killed daemon loaded.
+            if let Ok(inode) = self.handle.metadata().map(|metadata| metadata.ino()) {
+                let _ = std::fs::remove_dir_all(format!("/sys/fs/bpf/rtpengine/net{inode}"));
+            }
             // A namespace that cannot be removed now is removed by the next sweep.
             let _ = run_ip(&["netns", "del", &self.name]);
         }

@@ -1,6 +1,7 @@
 //! Two parties who talk to each other through the daemon, and the ng exchange that connects them.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -134,6 +135,17 @@ pub fn exchange(
     packets: u64,
     interval: Duration,
 ) -> Result<(Tally, Tally)> {
+    exchange_watched(a, b, packets, interval, &mut |_| ControlFlow::Continue(()))
+}
+
+/// Same, calling `watch` with the number of packets sent so far; it can end the exchange early.
+pub fn exchange_watched(
+    a: &mut Endpoint,
+    b: &mut Endpoint,
+    packets: u64,
+    interval: Duration,
+    watch: &mut dyn FnMut(u64) -> ControlFlow<()>,
+) -> Result<(Tally, Tally)> {
     a.expect(&b.stream);
     b.expect(&a.stream);
     let start = Instant::now();
@@ -143,6 +155,9 @@ pub fn exchange(
         let next = start + interval * u32::try_from(index + 1)?;
         while a.receive(Duration::ZERO)? {}
         while b.receive(Duration::ZERO)? {}
+        if watch(index + 1).is_break() {
+            break;
+        }
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     let deadline = Instant::now() + DRAIN;
