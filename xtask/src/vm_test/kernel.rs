@@ -42,7 +42,7 @@ fn download(package: &str, cache: &Path, directory: &Path) -> Result<()> {
     sh::run(Command::new("apt-get").args(["download", package]).current_dir(&debs))?;
     let deb = only_entry(&debs, &format!("{package}_"))?;
     // Unpacked beside and renamed, so that an interrupted run leaves no half kernel.
-    let partial = directory.with_extension("partial");
+    let partial = cache.join(format!("{package}.partial"));
     sh::run(Command::new("dpkg-deb").arg("-x").arg(&deb).arg(&partial))?;
     fs::rename(&partial, directory)?;
     fs::remove_file(deb)?;

@@ -8,8 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 pub const ETHERNET: usize = 14;
 const UDP: usize = 8;
 const UDP_PROTOCOL: u8 = 17;
-/// TTL of the frames made here.
-const TTL: u8 = 64;
+/// TTL of the frames made here, and of packets as this host would send them.
+const TTL_IN: u8 = 40;
+const TTL_OUT: u8 = 64;
 
 /// An Ethernet frame with UDP over IPv4 or IPv6, checksums filled in.
 pub fn build(
@@ -34,7 +35,7 @@ pub fn build(
         (IpAddr::V4(from), IpAddr::V4(to)) => {
             let mut header = vec![0x45, 0xb8];
             header.extend((20 + length).to_be_bytes());
-            header.extend([0x12, 0x34, 0x40, 0, TTL, UDP_PROTOCOL, 0, 0]);
+            header.extend([0x12, 0x34, 0x40, 0, TTL_IN, UDP_PROTOCOL, 0, 0]);
             header.extend(from.octets());
             header.extend(to.octets());
             let checksum = !sum(0, &header);
@@ -46,7 +47,7 @@ pub fn build(
             frame.extend(0x86dd_u16.to_be_bytes());
             frame.extend([0x6b, 0x80, 0, 0]);
             frame.extend(length.to_be_bytes());
-            frame.extend([UDP_PROTOCOL, TTL]);
+            frame.extend([UDP_PROTOCOL, TTL_IN]);
             frame.extend(from.octets());
             frame.extend(to.octets());
         }
@@ -64,7 +65,7 @@ pub struct Wanted<'a> {
     pub payload: &'a [u8],
 }
 
-/// Checks an untagged frame: addresses, ports, TTL one lower, lengths, checksums, payload.
+/// Checks an untagged frame: addresses, ports, a fresh TTL, lengths, checksums, payload.
 pub fn check(frame: &[u8], wanted: &Wanted<'_>) -> Result<()> {
     let macs = [wanted.macs.0, wanted.macs.1].concat();
     ensure!(frame.get(..12) == Some(&macs[..]), "MAC addresses: {:02x?}", frame.get(..12));
@@ -79,7 +80,7 @@ pub fn check(frame: &[u8], wanted: &Wanted<'_>) -> Result<()> {
         ensure!(frame[12..14] == [0x86, 0xdd], "EtherType {:02x?}", &frame[12..14]);
         (<[u8; 16]>::try_from(&ip[8..24])?.into(), <[u8; 16]>::try_from(&ip[24..40])?.into(), ip[7])
     };
-    ensure!(ttl == TTL - 1, "TTL {ttl}");
+    ensure!(ttl == TTL_OUT, "TTL {ttl}");
     let udp = &ip[header..];
     let ports = (u16::from_be_bytes([udp[0], udp[1]]), u16::from_be_bytes([udp[2], udp[3]]));
     ensure!(from == wanted.from.ip() && ports.0 == wanted.from.port(), "source {from}:{}", ports.0);

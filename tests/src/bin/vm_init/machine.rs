@@ -31,6 +31,8 @@ pub fn prepare() -> Result<()> {
 
 /// Ends the machine.
 pub fn leave(ok: bool) {
+    // The console is slower than the exit device.
+    let _ = nix::sys::termios::tcdrain(std::io::stdout());
     write_port(EXIT_PORT, if ok { EXIT_OK } else { EXIT_FAILED });
     // Only reached without the device: then the kernel's panic at the end of process 1 ends it.
 }

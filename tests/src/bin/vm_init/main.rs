@@ -6,6 +6,7 @@
 
 mod frame;
 mod machine;
+mod outer;
 mod program;
 mod veth;
 
@@ -32,7 +33,9 @@ fn run(in_guest: bool) -> Result<()> {
     }
     let kernel = nix::sys::utsname::uname()?;
     println!("vm: kernel {}", kernel.release().to_string_lossy());
-    let path = std::env::args().nth(1).unwrap_or_else(|| "/rtpengine-xdp.o".to_owned());
+    // The kernel hands its own unknown parameters to process 1.
+    let argument = std::env::args().nth(1).filter(|_| !in_guest);
+    let path = argument.unwrap_or_else(|| "/rtpengine-xdp.o".to_owned());
     let object = std::fs::read(&path).with_context(|| format!("read {path}"))?;
     let mut program = program::Program::load(&object)?;
     println!(

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use aya::programs::xdp::XdpMode;
 use nix::net::if_::if_nametoindex;
-use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, connect, recv, send, socket,
+};
 use rtpengine_tests::wire::like_a_wire;
 use std::os::fd::AsRawFd as _;
 
@@ -82,14 +84,22 @@ fn packet_socket(index: u32) -> Result<socket2::Socket> {
     Ok(socket)
 }
 
-/// Creates both devices, up, with one rtnetlink message (there is no `ip` in the guest).
+/// Creates both devices and sets them up, over rtnetlink (there is no `ip` in the guest).
 fn create_pair() -> Result<()> {
     let name = |name: &str| attribute(libc::IFLA_IFNAME, &[name.as_bytes(), b"\0"].concat());
-    let peer = attribute(VETH_INFO_PEER, &[link_header(), name(PEER)].concat());
+    let peer = attribute(VETH_INFO_PEER, &[link_header(0), name(PEER)].concat());
     let kind = attribute(IFLA_INFO_KIND, b"veth");
     let info = attribute(libc::IFLA_LINKINFO, &[kind, attribute(IFLA_INFO_DATA, &peer)].concat());
-    let body = [link_header(), name(DEVICE), info].concat();
-    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+    request(libc::NLM_F_CREATE | libc::NLM_F_EXCL, &[link_header(0), name(DEVICE), info].concat())?;
+    for device in [DEVICE, PEER] {
+        request(0, &link_header(if_nametoindex(device)?)).with_context(|| format!("set {device} up"))?;
+    }
+    Ok(())
+}
+
+/// Sends one RTM_NEWLINK and waits for its acknowledgement.
+fn request(flags: libc::c_int, body: &[u8]) -> Result<()> {
+    let flags = libc::NLM_F_REQUEST | libc::NLM_F_ACK | flags;
     let mut message = u32::try_from(16 + body.len())?.to_ne_bytes().to_vec();
     message.extend(libc::RTM_NEWLINK.to_ne_bytes());
     message.extend(u16::try_from(flags)?.to_ne_bytes());
@@ -98,6 +108,7 @@ fn create_pair() -> Result<()> {
 
     let protocol = SockProtocol::NetlinkRoute;
     let netlink = socket(AddressFamily::Netlink, SockType::Raw, SockFlag::SOCK_CLOEXEC, protocol)?;
+    connect(netlink.as_raw_fd(), &NetlinkAddr::new(0, 0))?; // the kernel
     send(netlink.as_raw_fd(), &message, MsgFlags::empty())?;
     let mut answer = [0; 4096];
     let length = recv(netlink.as_raw_fd(), &mut answer, MsgFlags::empty())?;
@@ -113,11 +124,11 @@ const IFLA_INFO_KIND: u16 = 1;
 const IFLA_INFO_DATA: u16 = 2;
 const VETH_INFO_PEER: u16 = 1;
 
-/// `ifinfomsg` of a device that shall be up.
-fn link_header() -> Vec<u8> {
-    let up = libc::IFF_UP.cast_unsigned().to_ne_bytes();
+/// `ifinfomsg`: of a new device, still down, or of the device with this index, which shall be up.
+fn link_header(index: u32) -> Vec<u8> {
+    let up = if index == 0 { [0; 4] } else { libc::IFF_UP.cast_unsigned().to_ne_bytes() };
     // family, padding, type; index; flags; mask of flags
-    [[0; 4], [0; 4], up, up].concat()
+    [[0; 4], index.to_ne_bytes(), up, up].concat()
 }
 
 fn attribute(kind: u16, payload: &[u8]) -> Vec<u8> {
