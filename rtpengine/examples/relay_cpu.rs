@@ -258,7 +258,9 @@ fn relay_cpu() -> Result<u64> {
     let mut total = 0;
     for task in fs::read_dir("/proc/self/task")? {
         let task = task?.path();
-        if fs::read_to_string(task.join("comm"))?.starts_with("relay-") {
+        // Not the main thread, whatever the executable is called.
+        let name = fs::read_to_string(task.join("comm"))?;
+        if name.trim_end().strip_prefix("relay-").is_some_and(|number| number.parse::<usize>().is_ok()) {
             let stat = fs::read_to_string(task.join("schedstat"))?;
             total += stat.split_whitespace().next().context("schedstat is empty")?.parse::<u64>()?;
         }

@@ -5,6 +5,26 @@
 //! - `stream` is one socket with its party: judging what arrives, knowing where to send.
 //! - `batch` is the only place that moves datagrams, so that another transport can take its place.
 //! - `shared` holds the counters others may read while packets flow.
+//!
+//! # What a packet costs
+//!
+//! `cargo run --release -p rtpengine --example relay_cpu` measures it: 1000 streams, 50,000 packets of 172 bytes a
+//! second, one relay thread, over veth into another namespace. With a mean of a packet per stream every 20 ms a
+//! wake-up finds one packet per socket, so the cost is one receive and one send system call per packet. A profile
+//! shows where the time goes: 70 % in the send (of which a third is the delivery on the far side of the veth pair,
+//! charged to whoever sends), 28 % in the receive, 2.6 % in user space. No packet was lost in these runs. On a shared
+//! 2-core VM the same binary took between 4.6 and 9 us a packet, so only runs that alternate can be compared.
+//!
+//! What follows from that:
+//! - Level-triggered or edge-triggered makes a difference only in system calls: with edge triggering a `recvmmsg`
+//!   that returns less than a full batch has shown that the queue is empty, so that no call finds nothing.
+//! - A single packet is sent with `sendto`, which copies no message headers: 7.1 instead of 7.6 us (medians of seven
+//!   alternating runs).
+//! - Packets are sent from the buffers they were received into, one socket's batch at a time. Collecting the
+//!   batches of several sockets would save nothing, as `sendmmsg` cannot serve more than one socket.
+//! - Sockets are not connected, although that would spare the route lookup (a few per cent of the profile): a connected socket hides
+//!   packets from other sources, which learning, `strict source` counters and handover must see.
+//! - UDP GRO was not tried: it merges packets of one stream that arrive together, and these are 20 ms apart.
 
 mod batch;
 mod counters;
