@@ -7,6 +7,7 @@
 pub mod bencode;
 pub mod ctl;
 pub mod daemon;
+pub mod engine;
 pub mod lease;
 pub mod netns;
 pub mod ng;
