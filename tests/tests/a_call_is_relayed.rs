@@ -1,5 +1,4 @@
 //! Plain calls through the real daemon: in the kernel, in userspace, over both IP versions.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use rtpengine_tests::daemon::{Builder, Table};
 use rtpengine_tests::engine::Engine;

@@ -1,10 +1,10 @@
 //! The kernel path: loads the XDP program, attaches it, and keeps its flows in line with what the core wants.
 //!
-//! - [`handle`]: what the rest of the daemon uses; [`manager`] and [`state`]: the thread behind it
+//! - [`handle`]: what the rest of the daemon uses; `manager` and `state`: the thread behind it
 //! - [`table`], [`object`], [`devices`]: pinned maps, program, attachments; [`bpffs`] and [`sys`] below them
-//! - [`flow`]: a flow as the maps hold it; [`hops`]: its next hop; [`handover`]: how it changes hands
-//! - [`stats`], [`slots`], [`counters`]: what the kernel counted
-//! - [`orphans`]: what daemons that are gone left behind
+//! - [`flow`]: a flow as the maps hold it; `hops`: its next hop; [`handover`]: how it changes hands
+//! - [`stats`], `slots`, [`counters`]: what the kernel counted
+//! - `orphans`: what daemons that are gone left behind
 //!
 //! Pins outlive the process. A table belongs to whoever holds the lock on its folder, which the kernel releases when that
 //! process ends in whatever way; flows then go on until a successor adopts them or they fall silent.

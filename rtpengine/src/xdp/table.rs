@@ -151,7 +151,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Takes a table over or makes it. Maps of another ABI version are migrated where [`migrate`] knows how, and discarded
+    /// Takes a table over or makes it. Maps of another ABI version are migrated where `migrate` knows how, and discarded
     /// otherwise.
     ///
     /// # Errors
