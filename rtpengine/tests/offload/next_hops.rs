@@ -29,7 +29,8 @@ fn an_installed_flow_is_forwarded_by_the_kernel_and_counted() {
     // Withdrawn: packets reach the socket again, the counters stay.
     let engine = world.engine_socket(ENGINE_A);
     manager.handle.command(FlowCommand::Remove { stream: FORWARD });
-    manager.wait_until("the removal", |handle| handle.status().kernel_flows == 0);
+    let table = pinned_flows(&world);
+    wait_until("the removal", || table().is_empty());
     from.send_to(&rtp(105), ENGINE_A).unwrap();
     let mut buffer = [0; 64];
     let (length, source) = engine.recv_from(&mut buffer).unwrap();
@@ -214,6 +215,7 @@ fn the_neighbour_of_a_forwarded_flow_is_kept_alive() {
         let entries = world.engine.ip_json(&["neigh", "show", "10.77.2.2", "dev", "eb"]).unwrap();
         entries[0]["state"][0] == "REACHABLE"
     });
-    assert_eq!(manager.handle.status().kernel_flows, 1);
+    assert_forwarded(&world.caller_socket(), &world.callee_socket(), 1, 2);
+    assert_eq!(manager.handle.counters(FORWARD).packets, 2);
     manager.handle.shutdown();
 }
