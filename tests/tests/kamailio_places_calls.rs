@@ -1,0 +1,180 @@
+//! A real Kamailio sets up calls between a sipp caller with audio and a sipp callee that echoes it.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rtpengine_tests::daemon::Table;
+use rtpengine_tests::engine::Engine;
+use rtpengine_tests::netns::Netns;
+use rtpengine_tests::require::{Need, available, find_program};
+use rtpengine_tests::topology::{CALLEE, CALLER, ENGINE_LEFT, ENGINE_RIGHT};
+use serde_json::json;
+
+const CALLS: u64 = 50;
+const CALLS_PER_SECOND: u64 = 10;
+/// Packets each caller plays, 20 ms apart.
+const PACKETS: u64 = 100;
+/// Time for the last echo before a caller hangs up.
+const ECHO_MS: u64 = 1000;
+const NEEDS: &[Need] = &[Need::Root, Need::Iproute, Need::Daemon, Need::BpfFs, Need::Kamailio, Need::Sipp];
+
+/// A child process that ends with the test.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Kamailio ends its own children on SIGTERM; a kill would leave them.
+        let pid = nix::unistd::Pid::from_raw(self.0.id().cast_signed());
+        let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+        let _status = self.0.wait();
+    }
+}
+
+fn spawn(netns: &Netns, command: &mut Command, log: &Path) -> Running {
+    let log = fs::File::create(log).unwrap();
+    let command = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    Running(netns.enter(command).spawn().unwrap())
+}
+
+/// PCMA packets in an Ethernet capture, as sipp plays them.
+fn recording() -> Vec<u8> {
+    let mut file = Vec::new();
+    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
+        file.extend(word.to_le_bytes());
+    }
+    for index in 0..PACKETS {
+        let mut rtp = vec![0x80, 8];
+        rtp.extend((index as u16).to_be_bytes());
+        rtp.extend((index as u32 * 160).to_be_bytes());
+        rtp.extend(0x1234_5678_u32.to_be_bytes());
+        rtp.extend([0xd5; 160]);
+        let mut frame = vec![0; 12];
+        frame.extend([8, 0]);
+        frame.extend([0x45, 0]);
+        frame.extend((28 + rtp.len() as u16).to_be_bytes());
+        frame.extend([0, 0, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1]);
+        frame.extend([0x17, 0x70, 0x17, 0x70]);
+        frame.extend((8 + rtp.len() as u16).to_be_bytes());
+        frame.extend([0, 0]);
+        frame.extend(rtp);
+        let microseconds = index as u32 * 20_000;
+        for word in
+            [microseconds / 1_000_000, microseconds % 1_000_000, frame.len() as u32, frame.len() as u32]
+        {
+            file.extend(word.to_le_bytes());
+        }
+        file.extend(frame);
+    }
+    file
+}
+
+/// Waits until something at `address` answers SIP.
+fn await_sip(netns: &Netns, address: &str) {
+    let request = format!(
+        "OPTIONS sip:{address} SIP/2.0\r\nVia: SIP/2.0/UDP {CALLER}:5099;branch=z9hG4bKx;rport\r\n\
+         From: <sip:x@{CALLER}>;tag=x\r\nTo: <sip:{address}>\r\nCall-ID: ready@{CALLER}\r\nCSeq: 1 OPTIONS\r\n\
+         Max-Forwards: 5\r\nContent-Length: 0\r\n\r\n"
+    );
+    let ready = netns.run(|| {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut buffer = [0; 2048];
+        while Instant::now() < deadline {
+            // Before Kamailio listens this fails with "connection refused" or gets no reply.
+            let _sent = socket.send_to(request.as_bytes(), (address, 5060));
+            if socket.recv(&mut buffer).is_ok() {
+                return true;
+            }
+        }
+        false
+    });
+    assert!(ready.unwrap(), "nothing answers SIP at {address}");
+}
+
+#[test]
+fn fifty_calls_with_audio_all_succeed_and_every_packet_is_counted() {
+    if !available(NEEDS) {
+        return;
+    }
+    let mut engine =
+        Engine::start(Table::Own, &["--endpoint-learning=immediate", "--delete-delay=0"]).unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let at = |name: &str| files.path().join(name);
+    fs::write(at("audio.pcap"), recording()).unwrap();
+    let play_ms = (PACKETS * 20 + ECHO_MS).to_string();
+    fs::write(at("caller.xml"), include_str!("kamailio/caller.xml").replace("PLAY_MS", &play_ms)).unwrap();
+    fs::write(at("callee.xml"), include_str!("kamailio/callee.xml")).unwrap();
+    let configuration = include_str!("kamailio/kamailio.cfg")
+        .replace("LEFT", ENGINE_LEFT)
+        .replace("RIGHT", ENGINE_RIGHT)
+        .replace("CALLEE", CALLEE)
+        .replace("NG", &engine.daemon.ng_address().to_string());
+    fs::write(at("kamailio.cfg"), configuration).unwrap();
+
+    let mut kamailio = Command::new(find_program("kamailio").unwrap());
+    kamailio.args(["-DD", "-E", "-n", "2", "-m", "64", "-M", "8", "-w"]).arg(files.path());
+    kamailio.arg("-Y").arg(files.path()).arg("-P").arg(at("kamailio.pid")).arg("-f").arg(at("kamailio.cfg"));
+    let kamailio = spawn(&engine.trio.engine, &mut kamailio, &at("kamailio.log"));
+    await_sip(&engine.trio.caller, ENGINE_LEFT);
+
+    let mut callee = Command::new("sipp");
+    callee.current_dir(files.path()).args([
+        "-sf",
+        "callee.xml",
+        "-i",
+        CALLEE,
+        "-p",
+        "5060",
+        "-rtp_echo",
+        "-nostdin",
+    ]);
+    callee.args(["-mi", CALLEE, "-mp", "6000", "-trace_err"]);
+    let callee = spawn(&engine.trio.callee, &mut callee, &at("callee.log"));
+
+    let mut caller = Command::new("sipp");
+    caller.current_dir(files.path()).arg(format!("{ENGINE_LEFT}:5060")).args([
+        "-sf",
+        "caller.xml",
+        "-nostdin",
+    ]);
+    caller.args(["-i", CALLER, "-p", "5060", "-mi", CALLER, "-trace_err", "-timeout", "60"]);
+    caller.args(["-m", &CALLS.to_string(), "-r", &CALLS_PER_SECOND.to_string()]);
+    let mut caller = spawn(&engine.trio.caller, &mut caller, &at("caller.log"));
+    let status = caller.0.wait().unwrap();
+    let read = |name: &str| fs::read_to_string(at(name)).unwrap_or_default();
+    assert!(status.success(), "{status}\n{}\n{}", read("caller.log"), read("kamailio.log"));
+    drop((callee, kamailio));
+
+    assert!(engine.ng.list().unwrap().is_empty());
+    let reply = engine.ng.expect_ok(&json!({"command": "statistics"})).unwrap();
+    let statistics = &reply["statistics"];
+    let totals = &statistics["totalstatistics"];
+    assert_eq!(totals["managedsessions"], CALLS);
+    assert_eq!(totals["regularterminatedsessions"], CALLS);
+    assert_eq!(totals["onewaystreams"], 0, "{totals}");
+    let traffic = |name: &str, way: &str, what: &str| -> u64 {
+        let interfaces = statistics["interfaces"].as_array().unwrap();
+        let of_name = interfaces.iter().filter(|one| one["name"] == name);
+        of_name.map(|one| one[way][what].as_u64().unwrap()).sum()
+    };
+    let played = CALLS * PACKETS;
+    assert_eq!(traffic("left", "ingress", "packets"), played, "all the callers sent");
+    assert_eq!(traffic("right", "egress", "packets"), played, "all the callees got");
+    assert_eq!(traffic("right", "ingress", "packets"), played, "all the callees echoed");
+    assert_eq!(traffic("left", "egress", "packets"), played, "all the callers got back");
+    assert_eq!(totals["relayedpackets"], 2 * played);
+    let kernel = totals["relayedpackets_kernel"].as_u64().unwrap();
+    assert!(kernel > played, "most packets go through the kernel, not only {kernel} of {}", 2 * played);
+    let shown = rtpengine_tests::ctl::run_in(
+        &engine.trio.engine,
+        &["--port", &engine.daemon.cli_address().port().to_string(), "list", "totals"],
+    );
+    let line = format!("Total relayed packets                           :{}", 2 * played);
+    assert!(shown.as_ref().unwrap().contains(&line), "{shown:?}");
+    engine.daemon.stop().unwrap();
+}
