@@ -79,6 +79,7 @@ pub struct Builder<'a> {
     environment: Vec<(OsString, OsString)>,
     log_level: u8,
     program: Option<PathBuf>,
+    control: Option<u16>,
 }
 
 /// A running daemon. Dropping it kills it and removes its pinned maps.
@@ -110,6 +111,7 @@ impl<'a> Builder<'a> {
             environment: vec![],
             log_level: 7,
             program: None,
+            control: None,
         }
     }
 
@@ -162,6 +164,13 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// First of three control ports (ng, ng over TCP, CLI), for a second daemon in a namespace.
+    #[must_use]
+    pub fn control_ports(mut self, first: u16) -> Self {
+        self.control = Some(first);
+        self
+    }
+
     /// Starts the daemon and waits until it says that it is ready.
     pub fn start(self) -> Result<Daemon> {
         let directory = TempDir::with_prefix("rtpengine-test-")?;
@@ -181,7 +190,10 @@ impl<'a> Builder<'a> {
                 let base = lease.number();
                 ([base, base + 1, base + 2], (base + 10, base + PORTS - 1))
             }
-            None => ([NG_PORT, TCP_NG_PORT, CLI_PORT], (30_000, 40_000)),
+            None => {
+                let control = self.control.map(|first| [first, first + 1, first + 2]);
+                (control.unwrap_or([NG_PORT, TCP_NG_PORT, CLI_PORT]), (30_000, 40_000))
+            }
         };
         let [ng, tcp_ng, cli] = control.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
 
