@@ -1,5 +1,7 @@
 //! Keys and values of the pinned maps.
 
+use crate::words;
+
 /// Changed whenever a layout below changes. The daemon refuses to share pinned maps of another version and migrates them.
 pub const ABI_VERSION: u32 = 1;
 /// Tables are numbered 0 to 63.
@@ -16,8 +18,8 @@ pub const FLOWS_MAP_FLAGS: u32 = 1 << 0;
 /// `map_flags` of a table's stats map (array of `MAX_FLOWS` entries): `BPF_F_MMAPABLE`.
 pub const STATS_MAP_FLAGS: u32 = 1 << 10;
 
-/// Destination of an incoming packet: what a flow is found by.
-#[repr(C)]
+/// Destination of an incoming packet: what a flow is found by. Aligned for the program, which builds it of words.
+#[repr(C, align(4))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     /// IPv6 address, or the IPv4 address as `::ffff:a.b.c.d`.
@@ -26,6 +28,20 @@ pub struct FlowKey {
     pub port: [u8; 2],
     /// Zero.
     pub pad: [u8; 2],
+}
+
+impl FlowKey {
+    /// Key for an IPv4 destination, address and port in network order.
+    #[inline(always)]
+    pub fn v4(addr: [u8; 4], port: [u8; 2]) -> Self {
+        Self { addr: words::mapped(addr), port, pad: [0; 2] }
+    }
+
+    /// Key for an IPv6 destination, address and port in network order.
+    #[inline(always)]
+    pub fn v6(addr: [u8; 16], port: [u8; 2]) -> Self {
+        Self { addr: words::copy16(addr), port, pad: [0; 2] }
+    }
 }
 
 /// [`FlowValue::flags`]: the flow forwards; without it every packet is handed up ([`crate::reason::Reason::Inactive`]).
@@ -228,7 +244,7 @@ pub const NO_TABLE: u32 = MAX_TABLES;
 
 const _: () = {
     use core::mem::offset_of;
-    assert!(size_of::<FlowKey>() == 20 && align_of::<FlowKey>() == 1);
+    assert!(size_of::<FlowKey>() == 20 && align_of::<FlowKey>() == 4);
     assert!(size_of::<SsrcRewrite>() == 12);
     assert!(size_of::<FlowValue>() == 160 && align_of::<FlowValue>() == 8);
     assert!(offset_of!(FlowValue, expect_addr) == 16);

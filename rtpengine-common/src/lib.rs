@@ -11,3 +11,4 @@ pub mod packet;
 pub mod pins;
 pub mod reason;
 pub mod rewrite;
+mod words;

@@ -8,6 +8,7 @@ use crate::{
     checksum::Difference,
     packet::{Ipv4, Ipv4Udp, Ipv6, Ipv6Udp, Rtp, Udp},
     reason::Reason,
+    words::{copy16, unmapped},
 };
 
 /// TTL and hop limit of outgoing packets: Linux' default for its own.
@@ -18,8 +19,8 @@ pub const TTL: u8 = 64;
 #[inline(always)]
 pub fn v4_to_v4(old: &Ipv4Udp, flow: &FlowValue, payload: Difference) -> Ipv4Udp {
     let mut new = *old;
-    new.ip.src = v4(flow.src_addr);
-    new.ip.dst = v4(flow.dst_addr);
+    new.ip.src = unmapped(flow.src_addr);
+    new.ip.dst = unmapped(flow.dst_addr);
     new.ip.ttl = TTL;
     new.ip.tos = tos(flow, old.ip.tos);
     let addresses = Difference::NONE.replace4(old.ip.src, new.ip.src).replace4(old.ip.dst, new.ip.dst);
@@ -38,8 +39,8 @@ pub fn v6_to_v6(old: &Ipv6Udp, flow: &FlowValue, payload: Difference) -> Ipv6Udp
     new.ip.version_class_label =
         Ipv6::with_traffic_class(old.ip.version_class_label, tos(flow, old.ip.traffic_class()));
     new.ip.hop_limit = TTL;
-    new.ip.src = flow.src_addr;
-    new.ip.dst = flow.dst_addr;
+    new.ip.src = copy16(flow.src_addr);
+    new.ip.dst = copy16(flow.dst_addr);
     let addresses = Difference::NONE.replace16(old.ip.src, new.ip.src).replace16(old.ip.dst, new.ip.dst);
     new.udp = udp(&old.udp, flow, addresses.and(payload));
     new
@@ -60,8 +61,8 @@ pub fn v4_to_v6(old: &Ipv4Udp, flow: &FlowValue, payload: Difference) -> Ipv6Udp
             payload_len: old.udp.len,
             next_header: Udp::PROTOCOL,
             hop_limit: TTL,
-            src: flow.src_addr,
-            dst: flow.dst_addr,
+            src: copy16(flow.src_addr),
+            dst: copy16(flow.dst_addr),
         },
         udp: udp(&old.udp, flow, addresses.and(payload)),
     }
@@ -70,7 +71,7 @@ pub fn v4_to_v6(old: &Ipv4Udp, flow: &FlowValue, payload: Difference) -> Ipv6Udp
 /// IPv6 to IPv4. The packet is atomic: identification 0, "don't fragment" (RFC 6864 section 4).
 #[inline(always)]
 pub fn v6_to_v4(old: &Ipv6Udp, flow: &FlowValue, payload: Difference) -> Ipv4Udp {
-    let (src, dst) = (v4(flow.src_addr), v4(flow.dst_addr));
+    let (src, dst) = (unmapped(flow.src_addr), unmapped(flow.dst_addr));
     let addresses = Difference::NONE.remove16(old.ip.src).remove16(old.ip.dst).insert4(src).insert4(dst);
     let tos = tos(flow, old.ip.traffic_class());
     let total_len = (u16::from_be_bytes(old.udp.len).saturating_add(size_of::<Ipv4>() as u16)).to_be_bytes();
@@ -151,10 +152,4 @@ fn udp(old: &Udp, flow: &FlowValue, difference: Difference) -> Udp {
 #[inline(always)]
 fn tos(flow: &FlowValue, old: u8) -> u8 {
     if flow.flags & FLOW_SET_TOS != 0 { flow.tos } else { old }
-}
-
-/// The IPv4 address of an IPv4-mapped one.
-#[inline(always)]
-fn v4(a: [u8; 16]) -> [u8; 4] {
-    [a[12], a[13], a[14], a[15]]
 }

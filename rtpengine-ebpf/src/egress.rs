@@ -1,10 +1,12 @@
 //! Storing the new frame and sending it.
 
+use core::mem::MaybeUninit;
+
 use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_redirect, programs::XdpContext};
 use rtpengine_common::{
     abi::{FLOW_OUT_V6, FLOW_REDIRECT, FLOW_VLAN, FlowValue},
     checksum::Difference,
-    packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ethernet, Ipv4, Ipv6, Rtp, TaggedEthernet, Udp},
+    packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ethernet, Ipv4, Ipv6, Rtp, TaggedEthernet, Udp, View},
     reason::Reason,
 };
 
@@ -12,7 +14,29 @@ use crate::{ingress::Ingress, packet::Packet};
 
 /// A copy of headers on the stack. The kernel wants aligned stack access, and the header types have no alignment.
 #[repr(C, align(8))]
-struct Saved<T>(T);
+struct Saved<T>(MaybeUninit<T>);
+
+impl<T: View> Saved<T> {
+    /// Copies word by word; headers are whole words.
+    #[inline(always)]
+    fn copy(headers: &T) -> Self {
+        const { assert!(size_of::<T>().is_multiple_of(size_of::<u32>())) };
+        let mut saved = Self(MaybeUninit::uninit());
+        let from = core::ptr::from_ref(headers).cast::<u32>();
+        let to = saved.0.as_mut_ptr().cast::<u32>();
+        for index in 0..size_of::<T>() / size_of::<u32>() {
+            // SAFETY: both are `T`s, and `to` is aligned.
+            unsafe { to.add(index).write(from.add(index).read_unaligned()) };
+        }
+        saved
+    }
+
+    #[inline(always)]
+    fn get(&self) -> &T {
+        // SAFETY: `copy` has written all of it.
+        unsafe { self.0.assume_init_ref() }
+    }
+}
 
 /// Length of the outgoing network header.
 #[inline(always)]
@@ -44,9 +68,9 @@ pub fn rewrite<I: Ingress>(
     if new_len == old_len {
         headers.store(flow, payload, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
     } else {
-        let saved = Saved(*headers);
+        let saved = Saved::copy(headers);
         packet = Packet::resize(ctx, old_len as i32 - new_len as i32).ok_or(Reason::RewriteFailed)?;
-        saved.0.store(flow, payload, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
+        saved.get().store(flow, payload, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
     }
     store_link(flow, &mut packet).ok_or(Reason::RewriteFailed)?;
     match rtp {

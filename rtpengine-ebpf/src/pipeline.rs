@@ -56,7 +56,7 @@ fn handle<I: Ingress>(ctx: &XdpContext, packet: Packet, link_len: usize) -> Resu
     };
     counters::reason(found.table, reason);
     if flow.flags & FLOW_DEBUG != 0 {
-        aya_log_ebpf::debug!(ctx, "table {} slot {} reason {}", found.table, flow.slot, reason as u32);
+        log(ctx, found.table, flow.slot, reason as u32);
     }
     if result.is_ok() {
         return Ok(egress::send(flow));
@@ -64,6 +64,12 @@ fn handle<I: Ingress>(ctx: &XdpContext, packet: Packet, link_len: usize) -> Resu
     let dropped = Verdict::of(reason) == Verdict::Drop;
     counters::refused(found.stats, reason, dropped);
     Ok(if dropped { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS })
+}
+
+/// Kept out of the hot path: formatting is many instructions.
+#[inline(never)]
+fn log(ctx: &XdpContext, table: u32, slot: u32, reason: u32) {
+    aya_log_ebpf::debug!(ctx, "table {} slot {} reason {}", table, slot, reason);
 }
 
 /// Rewrites and counts the packet of a flow.

@@ -1,7 +1,7 @@
 //! IPv4 (RFC 791) without options, carrying UDP.
 
 use super::{Udp, View};
-use crate::{abi::FlowKey, reason::Reason};
+use crate::{abi::FlowKey, reason::Reason, words};
 
 /// IPv4 header without options.
 #[repr(C)]
@@ -94,18 +94,12 @@ impl Ipv4Udp {
     /// What the flow of this packet is found by.
     #[inline(always)]
     pub fn key(&self) -> FlowKey {
-        FlowKey { addr: mapped(self.ip.dst), port: self.udp.dst_port, pad: [0; 2] }
+        FlowKey::v4(self.ip.dst, self.udp.dst_port)
     }
 
     /// Source address, IPv4-mapped.
     #[inline(always)]
     pub fn src_mapped(&self) -> [u8; 16] {
-        mapped(self.ip.src)
+        words::mapped(self.ip.src)
     }
-}
-
-/// `::ffff:a.b.c.d` (RFC 4291 section 2.5.5.2).
-#[inline(always)]
-fn mapped(a: [u8; 4]) -> [u8; 16] {
-    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a[0], a[1], a[2], a[3]]
 }

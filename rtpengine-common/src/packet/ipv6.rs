@@ -84,7 +84,7 @@ impl Ipv6Udp {
     /// What the flow of this packet is found by.
     #[inline(always)]
     pub fn key(&self) -> FlowKey {
-        FlowKey { addr: self.ip.dst, port: self.udp.dst_port, pad: [0; 2] }
+        FlowKey::v6(self.ip.dst, self.udp.dst_port)
     }
 }
 

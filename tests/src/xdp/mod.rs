@@ -1,5 +1,6 @@
 //! The real XDP object in a test run of the kernel: nothing is attached, no traffic flows.
 
+pub mod bench;
 mod packet;
 mod rig;
 

@@ -218,6 +218,23 @@ impl Rig {
         Ok(best)
     }
 
+    /// As [`Rig::measure`] for the program that does nothing: the cost of the test run itself.
+    ///
+    /// # Errors
+    /// As [`Rig::load`] and [`Rig::run`].
+    pub fn measure_empty(repeat: u32, rounds: u32) -> Result<Duration> {
+        let mut rig = Self::load(&[])?;
+        let program: &mut Xdp =
+            rig.ebpf.program_mut("rtpengine_xdp_pass").context("no such program")?.try_into()?;
+        program.load()?;
+        let mut best = Duration::MAX;
+        for _ in 0..rounds {
+            let options = TestRunOptions { data_in: Some(&[0; 64]), repeat, ..TestRunOptions::new() };
+            best = best.min(program.test_run(options)?.duration);
+        }
+        Ok(best)
+    }
+
     /// What the verifier says of a program of the object.
     ///
     /// # Errors

@@ -1,0 +1,88 @@
+//! Program time per packet.
+
+use std::{net::SocketAddr, time::Duration};
+
+use anyhow::{Context as _, Result};
+use rtpengine_common::abi::{FLOW_SET_TOS, FLOW_VLAN, FlowValue};
+
+use super::{Rig, UdpFrame, flow, key, rtp};
+
+/// Payload of G.711 at 20 ms: with the RTP header the 172 bytes that figures are quoted for.
+const PAYLOAD: usize = 160;
+/// Runs per measurement.
+const REPEAT: u32 = 1_000_000;
+
+/// One measured path through the program.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// What the packets are.
+    pub name: &'static str,
+    /// Best time per packet, the harness of the kernel's test run included.
+    pub time: Duration,
+}
+
+/// Measures the paths that matter, best of `rounds` of a million packets each. The first case is a program that does
+/// nothing: the cost of the harness.
+///
+/// # Errors
+/// When the program cannot be loaded or run.
+pub fn measure(rounds: u32) -> Result<Vec<Case>> {
+    let mut cases = vec![Case { name: "empty program", time: Rig::measure_empty(REPEAT, rounds)? }];
+    let v4 = Path::new("192.0.2.1:30000", "198.51.100.7:4000")?;
+    let v6 = Path::new("[2001:db8::1]:30000", "[2001:db8:1::7]:4000")?;
+    cases.push(case("IPv4", &v4, |_, _| {}, rounds)?);
+    cases.push(case("IPv6", &v6, |_, _| {}, rounds)?);
+    cases.push(case(
+        "IPv4 in a VLAN, TOS set",
+        &v4,
+        |frame, flow| {
+            frame.tags = vec![(0x8100, 7)];
+            frame.transport.tos = 0xb8;
+            flow.flags |= FLOW_VLAN | FLOW_SET_TOS;
+            flow.vlan = [0, 7];
+            flow.tos = 0xb8;
+        },
+        rounds,
+    )?);
+    let mut rig = Rig::load(&[0])?;
+    let frame = UdpFrame::new(v4.remote, v4.local, rtp(0, 1, 0x1122_3344, PAYLOAD)).bytes();
+    cases.push(Case { name: "IPv4 without a flow", time: rig.measure(&frame, REPEAT, rounds)? });
+    Ok(cases)
+}
+
+/// Where the packets go from and to.
+struct Path {
+    local: SocketAddr,
+    remote: SocketAddr,
+}
+
+impl Path {
+    fn new(local: &str, remote: &str) -> Result<Self> {
+        Ok(Self { local: local.parse().context("address")?, remote: remote.parse().context("address")? })
+    }
+}
+
+/// The kernel feeds each run what the one before left behind, so the flow maps the frame to itself.
+fn case(
+    name: &'static str,
+    path: &Path,
+    change: impl FnOnce(&mut UdpFrame, &mut FlowValue),
+    rounds: u32,
+) -> Result<Case> {
+    let mut rig = Rig::load(&[0])?;
+    let mut frame = UdpFrame::new(path.remote, path.local, rtp(0, 1, 0x1122_3344, PAYLOAD));
+    let mut value = flow(0, path.remote, path.remote, path.local);
+    value.flags |= rtpengine_common::abi::FLOW_SOURCE_DROP | rtpengine_common::abi::FLOW_PT_FILTER;
+    value.payload_types = [1, 0];
+    value.dst_mac = frame.dst_mac;
+    value.src_mac = frame.src_mac;
+    change(&mut frame, &mut value);
+    rig.install(0, key(path.local), value)?;
+    let time = rig.measure(&frame.bytes(), REPEAT, rounds)?;
+    let packets = rig.stats(0, 0)?.packets();
+    anyhow::ensure!(
+        packets == u64::from(REPEAT) * u64::from(rounds),
+        "{name}: {packets} packets were forwarded, not all of them"
+    );
+    Ok(Case { name, time })
+}
