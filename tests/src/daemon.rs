@@ -80,6 +80,7 @@ pub struct Builder<'a> {
     log_level: u8,
     program: Option<PathBuf>,
     control: Option<u16>,
+    media: Option<(u16, u16)>,
 }
 
 /// A running daemon. Dropping it kills it and removes its pinned maps.
@@ -112,6 +113,7 @@ impl<'a> Builder<'a> {
             log_level: 7,
             program: None,
             control: None,
+            media: None,
         }
     }
 
@@ -171,6 +173,13 @@ impl<'a> Builder<'a> {
         self
     }
 
+    /// First and last media port.
+    #[must_use]
+    pub fn media_ports(mut self, first: u16, last: u16) -> Self {
+        self.media = Some((first, last));
+        self
+    }
+
     /// Starts the daemon and waits until it says that it is ready.
     pub fn start(self) -> Result<Daemon> {
         let directory = TempDir::with_prefix("rtpengine-test-")?;
@@ -192,7 +201,7 @@ impl<'a> Builder<'a> {
             }
             None => {
                 let control = self.control.map(|first| [first, first + 1, first + 2]);
-                (control.unwrap_or([NG_PORT, TCP_NG_PORT, CLI_PORT]), (30_000, 40_000))
+                (control.unwrap_or([NG_PORT, TCP_NG_PORT, CLI_PORT]), self.media.unwrap_or((30_000, 40_000)))
             }
         };
         let [ng, tcp_ng, cli] = control.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
