@@ -38,24 +38,22 @@ impl Backend {
 
 impl ControlEngine for Backend {
     async fn request(&self, source: ControlSource, request: Request) -> Reply {
-        self.engine.request(source, request).await.unwrap_or_else(|stopped| Reply::error(stopped.to_string()))
+        self.engine.request(source, &request).unwrap_or_else(|stopped| Reply::error(stopped.to_string()))
     }
 
     fn refused(&self, source: ControlSource) {
-        self.engine.refused(source);
+        // Nobody reads the statistics of a core that has stopped.
+        let _stopped = self.engine.with(|engine, _plane| engine.record_refused(source.addr.ip()));
     }
 }
 
 impl CliBackend for Backend {
     async fn statistics(&self) -> Statistics {
-        self.engine
-            .with(|engine, plane| engine.statistics_model(system_clock(), plane))
-            .await
-            .unwrap_or_default()
+        self.engine.with(|engine, plane| engine.statistics_model(system_clock(), plane)).unwrap_or_default()
     }
 
     async fn calls(&self, selection: Selection) -> Vec<CallSummary> {
-        let calls = self.engine.with(|engine, _plane| engine.calls().map(summary).collect::<Vec<_>>()).await;
+        let calls = self.engine.with(|engine, _plane| engine.calls().map(summary).collect::<Vec<_>>());
         let mut calls = calls.unwrap_or_default();
         calls.retain(|call| selection.contains(call));
         calls.sort_by(|a, b| (a.created, &a.call_id).cmp(&(b.created, &b.call_id)));
@@ -63,7 +61,7 @@ impl CliBackend for Backend {
     }
 
     async fn call(&self, call_id: String) -> Option<CallDetail> {
-        let found = self.engine.with(move |engine, plane| engine.call(&call_id, plane)).await;
+        let found = self.engine.with(move |engine, plane| engine.call(&call_id, plane));
         found.ok().flatten().map(|call| detail(call, system_clock().unix_us))
     }
 
@@ -78,7 +76,7 @@ impl CliBackend for Backend {
             };
             doomed.iter().filter(|call_id| engine.terminate(system_clock(), call_id, plane)).count() as u64
         });
-        ended.await.unwrap_or(0)
+        ended.unwrap_or(0)
     }
 
     async fn set_debug(&self, call_id: String, enabled: bool) -> bool {
@@ -103,7 +101,7 @@ impl CliBackend for Backend {
                 control_tos,
             }
         });
-        settings.await.unwrap_or(RuntimeSettings {
+        settings.unwrap_or(RuntimeSettings {
             timeout: 0,
             silent_timeout: 0,
             final_timeout: 0,
@@ -133,7 +131,7 @@ impl CliBackend for Backend {
                 Setting::ControlTos(_) => {}
             }
         });
-        done.await.map_err(|stopped| stopped.to_string())
+        done.map_err(|stopped| stopped.to_string())
     }
 }
 
