@@ -289,7 +289,7 @@ fn packets_of_a_flow_leave_the_fast_path_for_the_reason_that_is_counted() {
         (usual(0, 0), stranger("10.0.0.9:4001")),
         (filter, payload(rtp(8, 1, SSRC, 160))),
         (filter, payload(rtp(96, 1, SSRC, 160))),
-        (FlowValue { mtu: 200, ..usual(0, 0) }, self::frame(0)),
+        (FlowValue { mtu: 200, ..usual(0, 0) }, frame(0)),
     ] {
         rig.install(0, key(at(LOCAL[0])), value).unwrap();
         assert_eq!(rig.run(&frame.bytes()).unwrap().action, action::TX);
