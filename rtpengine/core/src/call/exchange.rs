@@ -301,6 +301,11 @@ impl Exchange<'_, '_> {
         }
         let (protocol, warning) = self.protocol(face, media);
         draft.warnings.extend(warning);
+        if matches!(media.protocol, Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf) {
+            draft
+                .warnings
+                .push("DTLS-SRTP is not available in this release: its handshakes are not relayed".into());
+        }
         plan.protocol = protocol.map(protocol_name);
         plan.strip.feedback = protocol.is_some_and(|protocol| !protocol.is_feedback());
         plan
