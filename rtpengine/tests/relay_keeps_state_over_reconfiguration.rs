@@ -82,6 +82,7 @@ fn packets_for_nobody_are_counted() {
     let mut relay = Relay::start();
     let party = Party::new();
     let port = relay.open();
+    relay.settle(port);
     party.send(port, &rtp(1));
     let counters = relay.wait(port, |counters| counters.stream.errors == 1);
     assert_eq!(counters.drops.as_slice(), [(Reason::NotEstablished, 1)]);

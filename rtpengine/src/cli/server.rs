@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::{Cli, CliBackend};
+use crate::control::accept::accept;
 use crate::control::socket::{self, ControlError, SocketOptions};
 
 /// Connections at a time; further ones are closed at once.
@@ -44,36 +44,21 @@ pub fn serve<B: CliBackend>(
 ) -> io::Result<JoinSet<()>> {
     let mut tasks = JoinSet::new();
     for listener in listeners {
-        tasks.spawn(accept(TcpListener::from_std(listener)?, Arc::clone(cli)));
+        tasks.spawn(answer(TcpListener::from_std(listener)?, Arc::clone(cli)));
     }
     Ok(tasks)
 }
 
-async fn accept<B: CliBackend>(listener: TcpListener, cli: Arc<Cli<B>>) {
-    let clients = Arc::new(Semaphore::new(MAX_CLIENTS));
-    let mut connections = JoinSet::new();
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::error!(target: "control", "cannot accept a command line connection: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        while connections.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&clients).try_acquire_owned() else {
-            tracing::warn!(target: "control", %peer, "refused: {MAX_CLIENTS} command line connections are open already");
-            continue;
-        };
+async fn answer<B: CliBackend>(listener: TcpListener, cli: Arc<Cli<B>>) {
+    let converse = |stream, peer| {
         let cli = Arc::clone(&cli);
-        connections.spawn(async move {
+        async move {
             if let Err(error) = converse(stream, peer, &cli).await {
                 tracing::info!(target: "control", %peer, "command line connection ended: {error}");
             }
-            drop(permit);
-        });
-    }
+        }
+    };
+    accept(listener, MAX_CLIENTS, "command line", converse).await;
 }
 
 async fn converse<B: CliBackend>(mut stream: TcpStream, peer: SocketAddr, cli: &Cli<B>) -> io::Result<()> {

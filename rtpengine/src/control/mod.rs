@@ -1,8 +1,9 @@
 //! Control listeners: ng over UDP and TCP.
 //!
-//! [`Listeners::bind`] opens the sockets, [`Listeners::serve`] runs them on tokio. Every message goes through one
-//! [`Dispatcher`], which answers repeats from its cookie cache, decodes, and asks the [`ControlEngine`].
+//! [`Listeners::bind`] opens the sockets, [`Listeners::serve`] runs them: UDP on threads of its own, TCP on tokio.
+//! Every message goes through one [`Dispatcher`], which answers repeats from its cookie cache, decodes, and asks the [`ControlEngine`].
 
+pub mod accept;
 pub mod dispatcher;
 pub mod packet_info;
 pub mod socket;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 use rtpengine_core::call::ControlSource;
 use rtpengine_core::ng::{Reply, Request};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 pub use dispatcher::Dispatcher;
@@ -89,18 +91,32 @@ impl Listeners {
         Ok(ControlTos::new(sockets, now))
     }
 
-    /// Runs the listeners until the set is dropped. Needs a tokio runtime with I/O and time.
+    /// Runs the listeners until what is returned is dropped. To be called within a tokio runtime with I/O and time.
+    /// `stack`: the size of the stacks of the threads in bytes, where it is not to be the default.
     ///
     /// # Errors
-    /// When a socket cannot be registered with the runtime.
-    pub fn serve<E: ControlEngine>(self, dispatcher: &Arc<Dispatcher<E>>) -> std::io::Result<JoinSet<()>> {
-        let mut tasks = JoinSet::new();
-        for socket in self.udp {
-            tasks.spawn(udp::serve(udp::Socket::new(socket)?, Arc::clone(dispatcher)));
-        }
+    /// When a socket cannot be registered with the runtime, or the system has no thread to give.
+    pub fn serve<E: ControlEngine>(
+        self,
+        dispatcher: &Arc<Dispatcher<E>>,
+        stack: Option<usize>,
+    ) -> std::io::Result<Serving> {
+        let mut serving = Serving { tcp: JoinSet::new(), udp: Vec::new() };
         for listener in self.tcp {
-            tasks.spawn(tcp::serve(tokio::net::TcpListener::from_std(listener)?, Arc::clone(dispatcher)));
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            serving.tcp.spawn(tcp::serve(listener, Arc::clone(dispatcher)));
         }
-        Ok(tasks)
+        for socket in self.udp {
+            let (dispatcher, runtime) = (Arc::clone(dispatcher), Handle::current());
+            serving.udp.push(udp::Service::start(socket, dispatcher, runtime, stack)?);
+        }
+        Ok(serving)
     }
+}
+
+/// Listeners at work. Dropping it ends them.
+#[derive(Debug)]
+pub struct Serving {
+    tcp: JoinSet<()>,
+    udp: Vec<udp::Service>,
 }

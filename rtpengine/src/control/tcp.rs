@@ -8,12 +8,11 @@ use std::time::Duration;
 use rtpengine_core::ng::message::{self, FrameError, Framed, Framer, Message};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use rtpengine_core::call::ControlSource;
 
+use super::accept::accept;
 use super::{ControlEngine, Dispatcher};
 
 /// Connections of one listener at a time; further ones are closed at once.
@@ -25,32 +24,17 @@ const PROGRESS: Duration = Duration::from_secs(30);
 /// Bytes read at a time.
 const READ_SIZE: usize = 16 * 1024;
 
-/// Accepts connections until the task is dropped, which ends them all.
+/// Answers the requests of all connections until the task is dropped, which ends them.
 pub async fn serve<E: ControlEngine>(listener: TcpListener, dispatcher: Arc<Dispatcher<E>>) {
-    let clients = Arc::new(Semaphore::new(MAX_CLIENTS));
-    let mut connections = JoinSet::new();
-    loop {
-        let (stream, peer) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::error!(target: "control", "cannot accept a control connection: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-                continue;
-            }
-        };
-        while connections.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&clients).try_acquire_owned() else {
-            tracing::warn!(target: "control", %peer, "refused: {MAX_CLIENTS} control connections are open already");
-            continue;
-        };
+    let converse = |stream, peer| {
         let dispatcher = Arc::clone(&dispatcher);
-        connections.spawn(async move {
+        async move {
             if let Err(error) = converse(stream, peer, &dispatcher).await {
                 tracing::warn!(target: "control", %peer, "control connection closed: {error}");
             }
-            drop(permit);
-        });
-    }
+        }
+    };
+    accept(listener, MAX_CLIENTS, "control", converse).await;
 }
 
 async fn converse<E: ControlEngine>(

@@ -41,7 +41,7 @@ struct Setup {
     requests: Arc<AtomicUsize>,
     gate: Arc<Semaphore>,
     refused: Arc<AtomicUsize>,
-    _tasks: JoinSet<()>,
+    _serving: Serving,
 }
 
 fn setup(udp: &[&str], tcp: &[&str]) -> Setup {
@@ -54,8 +54,8 @@ fn setup(udp: &[&str], tcp: &[&str]) -> Setup {
     let fake =
         Fake { requests: Arc::clone(&requests), gate: Arc::clone(&gate), refused: Arc::clone(&refused) };
     let dispatcher = Arc::new(Dispatcher::new(fake, CacheLimits::default()));
-    let tasks = listeners.serve(&dispatcher).unwrap();
-    Setup { addresses, requests, gate, refused, _tasks: tasks }
+    let serving = listeners.serve(&dispatcher, None).unwrap();
+    Setup { addresses, requests, gate, refused, _serving: serving }
 }
 
 async fn client(server: SocketAddr) -> UdpSocket {

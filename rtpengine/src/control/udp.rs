@@ -1,89 +1,141 @@
-//! ng over UDP: one task receives, every request has its own task.
+//! ng over UDP: a thread per socket, which receives a request, answers it and waits for the next.
+//!
+//! The core does one thing at a time, so tasks and more threads would add context switches and nothing else. Only a
+//! repeat of a request that another listener is still working on has to wait, which it does on the runtime.
 
+use std::future::Future as _;
 use std::io;
-use std::net::IpAddr;
-use std::os::fd::AsRawFd;
+use std::net::{Shutdown, UdpSocket};
+use std::os::fd::AsRawFd as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rtpengine_core::call::ControlSource;
 use rtpengine_core::ng::Reply;
 use rtpengine_core::ng::message::{self, Message};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use socket2::SockRef;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::packet_info::{self, Received};
-use rtpengine_core::call::ControlSource;
-
 use super::{ControlEngine, Dispatcher};
 
-/// Requests of one socket being handled at a time. Further ones wait in the socket's buffer.
-const MAX_IN_FLIGHT: usize = 4096;
+/// Repeats of one socket that may wait at a time; further ones are dropped, the proxy repeats them anyway.
+const MAX_WAITING: usize = 4096;
 /// Largest UDP payload over IPv4; over IPv6 it is 20 bytes more.
 const MAX_DATAGRAM: usize = 65_507;
 
-/// A control socket of the runtime.
-pub struct Socket(UdpSocket);
+/// A control socket being served. Dropping it ends the service.
+#[derive(Debug)]
+pub struct Service {
+    socket: Arc<UdpSocket>,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
 
-impl Socket {
-    /// Takes a bound, non-blocking socket over.
+impl Service {
+    /// Answers requests. `stack`: the size of the thread's stack in bytes, where it is not to be the default.
     ///
     /// # Errors
-    /// When the runtime cannot register it.
-    pub fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
-        UdpSocket::from_std(socket).map(Self)
-    }
-
-    async fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.0.async_io(Interest::READABLE, || packet_info::receive(self.0.as_raw_fd(), buffer)).await
-    }
-
-    async fn send(&self, bytes: &[u8], peer: std::net::SocketAddr, local: Option<IpAddr>) -> io::Result<()> {
-        self.0
-            .async_io(Interest::WRITABLE, || packet_info::send(self.0.as_raw_fd(), bytes, peer, local))
-            .await
+    /// When the system has no thread to give.
+    pub fn start<E: ControlEngine>(
+        socket: UdpSocket,
+        dispatcher: Arc<Dispatcher<E>>,
+        runtime: Handle,
+        stack: Option<usize>,
+    ) -> io::Result<Self> {
+        socket.set_nonblocking(false)?;
+        let (socket, stop) = (Arc::new(socket), Arc::new(AtomicBool::new(false)));
+        let server = Server {
+            socket: Arc::clone(&socket),
+            dispatcher,
+            runtime,
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+        };
+        let stopped = Arc::clone(&stop);
+        let mut builder = std::thread::Builder::new().name("control-udp".to_owned());
+        if let Some(stack) = stack {
+            builder = builder.stack_size(stack);
+        }
+        let thread = builder.spawn(move || server.run(&stopped))?;
+        Ok(Self { socket, stop, thread: Some(thread) })
     }
 }
 
-/// Answers requests until the task is dropped.
-pub async fn serve<E: ControlEngine>(socket: Socket, dispatcher: Arc<Dispatcher<E>>) {
-    let socket = Arc::new(socket);
-    let in_flight = Arc::new(Semaphore::new(MAX_IN_FLIGHT));
-    let mut buffer = vec![0; usize::from(u16::MAX)];
-    loop {
-        // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&in_flight).acquire_owned().await else { return };
-        let received = match socket.receive(&mut buffer).await {
-            Ok(received) => received,
-            Err(error) => {
-                // ICMP errors of earlier replies surface here; anything lasting must not spin.
-                tracing::debug!(target: "control", "receive on control socket: {error}");
-                tokio::time::sleep(Duration::from_millis(1)).await;
-                continue;
-            }
-        };
-        let datagram = buffer.get(..received.length).unwrap_or_default().to_vec();
-        let (socket, dispatcher) = (Arc::clone(&socket), Arc::clone(&dispatcher));
-        tokio::spawn(async move {
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        // Reports an error, as the socket is not connected, and wakes the thread all the same (Linux inet_shutdown).
+        let _not_connected = SockRef::from(&*self.socket).shutdown(Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            // A panic in it was reported by its hook.
+            let _panicked = thread.join();
+        }
+    }
+}
+
+struct Server<E> {
+    socket: Arc<UdpSocket>,
+    dispatcher: Arc<Dispatcher<E>>,
+    runtime: Handle,
+    waiting: Arc<Semaphore>,
+}
+
+impl<E: ControlEngine> Server<E> {
+    fn run(&self, stop: &AtomicBool) {
+        let mut buffer = vec![0; usize::from(u16::MAX)];
+        while !stop.load(Ordering::Acquire) {
+            let received = match packet_info::receive(self.socket.as_raw_fd(), &mut buffer) {
+                Ok(received) => received,
+                Err(_) if stop.load(Ordering::Acquire) => return,
+                Err(error) => {
+                    // ICMP errors of earlier replies surface here; anything lasting must not spin.
+                    tracing::debug!(target: "control", "receive on control socket: {error}");
+                    std::thread::sleep(Duration::from_millis(1));
+                    continue;
+                }
+            };
+            let datagram = buffer.get(..received.length).unwrap_or_default();
+            // The hook has reported the panic; the next request deserves an answer even if this one gets none.
+            let _panicked = catch_unwind(AssertUnwindSafe(|| self.serve(&received, datagram)));
+        }
+    }
+
+    fn serve(&self, received: &Received, datagram: &[u8]) {
+        let (socket, dispatcher) = (Arc::clone(&self.socket), Arc::clone(&self.dispatcher));
+        let (received, datagram) = (*received, datagram.to_vec());
+        let mut work = Box::pin(async move {
             let source = ControlSource { addr: received.peer, transport: "udp" };
             if let Some(reply) = dispatcher.handle(source, &datagram).await {
-                answer(&socket, &received, &datagram, &reply).await;
+                answer(&socket, &received, &datagram, &reply);
             }
-            drop(permit);
         });
+        // What is pending now is polled again as soon as the runtime has it, so nobody misses the missing waker.
+        if let Poll::Pending = work.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+            && let Ok(permit) = Arc::clone(&self.waiting).try_acquire_owned()
+        {
+            self.runtime.spawn(async move {
+                work.await;
+                drop(permit);
+            });
+        }
     }
 }
 
-async fn answer(socket: &Socket, received: &Received, datagram: &[u8], reply: &[u8]) {
+fn answer(socket: &UdpSocket, received: &Received, datagram: &[u8], reply: &[u8]) {
+    let send = |bytes: &[u8]| packet_info::send(socket.as_raw_fd(), bytes, received.peer, received.local);
     let sent = if reply.len() > MAX_DATAGRAM {
         let reason = format!("Reply of {} bytes is too large for UDP; use TCP", reply.len());
         tracing::warn!(target: "control", peer = %received.peer, "{reason}");
         // The reply exists, so the datagram has a cookie.
         let Some(Message { cookie, body }) = Message::split(datagram) else { return };
-        let error = message::encode_reply(cookie, message::encoding_of(body), Reply::error(reason));
-        socket.send(&error, received.peer, received.local).await
+        send(&message::encode_reply(cookie, message::encoding_of(body), Reply::error(reason)))
     } else {
-        socket.send(reply, received.peer, received.local).await
+        send(reply)
     };
     if let Err(error) = sent {
         tracing::warn!(target: "control", peer = %received.peer, "cannot send reply: {error}");

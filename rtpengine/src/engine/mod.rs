@@ -24,7 +24,7 @@ use crate::process::Shutdown;
 use crate::relay::{RelayConfig, RelayPool, system_clock};
 use crate::xdp::{self, OffloadConfig, StartReport};
 
-/// Threads of the control plane: it waits far more than it works.
+/// Threads of the control plane besides one for each UDP listener: they wait far more than they work.
 const CONTROL_THREADS: usize = 2;
 
 /// Runs the daemon until `shutdown` is requested. `ready` is called once calls can be placed; an error before
@@ -72,7 +72,7 @@ pub fn run(
     }
     let runtime = builder.build().context("control threads")?;
     let served = runtime.block_on(async {
-        let _control = listeners.serve(&dispatcher)?;
+        let _control = listeners.serve(&dispatcher, config.thread_stack)?;
         let _command_line = cli::serve(cli_listeners, &command_line)?;
         ready();
         shutdown.requested().await;

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use rtpengine_core::io::{
-    FlowCommand, MediaPlane, OpenError, OpenPort, Output, RelayCommand, SsrcCounters, StreamCounters,
-    StreamId,
+    MediaPlane, OpenError, OpenPort, Output, RelayCommand, SsrcCounters, StreamCounters, StreamId,
 };
 
 use crate::relay::{RelayHandle, system_clock};
@@ -24,20 +23,20 @@ impl Plane {
         Self { relay, offload }
     }
 
-    /// Carries out what the core decided, in its order.
+    /// Carries out what the core decided, in its order. The relay threads are woken once, at the end.
     pub fn execute(&self, outputs: Vec<Output>) {
-        for output in outputs {
-            match output {
-                Output::Relay(RelayCommand::Close { stream }) => {
-                    self.relay.command(RelayCommand::Close { stream });
+        self.relay.commands(outputs.into_iter().filter_map(|output| match output {
+            Output::Relay(command) => {
+                if let RelayCommand::Close { stream } = command {
                     self.offload.forget(stream);
                 }
-                Output::Relay(command @ RelayCommand::Configure { .. }) => self.relay.command(command),
-                Output::Flow(command @ (FlowCommand::Install(_) | FlowCommand::Remove { .. })) => {
-                    self.offload.command(command);
-                }
+                Some(command)
             }
-        }
+            Output::Flow(command) => {
+                self.offload.command(command);
+                None
+            }
+        }));
     }
 }
 

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rtpengine_core::io::{MediaEvent, Now, OpenError, OpenPort, RelayCommand, StreamId};
 
+use smallvec::SmallVec;
+
 use super::counters::{KernelFold, RelayCounters};
 use super::queue::Queue;
 use super::registry::{Entry, Registry};
@@ -218,6 +220,7 @@ impl RelayHandle {
         let entry = Entry { shard, local: port.local, shared: shared.clone() };
         inner.registry.insert(port.stream, entry);
         let command = Command::Open { stream: port.stream, socket, local: port.local, shared };
+        // Not worth a wake-up: what the socket is for follows at once.
         if self.push(shard, command).is_err() {
             inner.registry.remove(port.stream);
             return Err(OpenError::Resources("the relay has been stopped".to_owned()));
@@ -232,40 +235,56 @@ impl RelayHandle {
 
     /// Hands over a command. One for an unknown stream does nothing.
     pub fn command(&self, command: RelayCommand) {
-        let (stream, closes) = match &command {
-            RelayCommand::Configure { stream, .. } => (*stream, false),
-            RelayCommand::Close { stream } => (*stream, true),
-        };
-        let Some(entry) = self.inner.registry.get(stream) else { return };
-        if closes {
-            self.inner.registry.closing(entry.local);
+        self.commands([command]);
+    }
+
+    /// Hands over commands, waking every thread concerned once. Those for unknown streams do nothing.
+    pub fn commands(&self, commands: impl IntoIterator<Item = RelayCommand>) {
+        let mut shards: SmallVec<[usize; 2]> = SmallVec::new();
+        for command in commands {
+            let (stream, closes) = match &command {
+                RelayCommand::Configure { stream, .. } => (*stream, false),
+                RelayCommand::Close { stream } => (*stream, true),
+            };
+            let Some((shard, local)) = self.inner.registry.place(stream) else { continue };
+            if closes {
+                self.inner.registry.closing(local);
+            }
+            // A stopped relay has closed its sockets, and with them the meaning of the command.
+            let _ = self.push(shard, Command::Relay(command));
+            if !shards.contains(&shard) {
+                shards.push(shard);
+            }
         }
-        // A stopped relay has closed its sockets, and with them the meaning of the command.
-        let _ = self.push(entry.shard, Command::Relay(command));
+        for shard in shards {
+            self.wake(shard);
+        }
     }
 
     /// Runs a job on the stream's relay thread, after all earlier commands of the stream: everything that waits in the
     /// socket is forwarded, then the job runs, then what came meanwhile is forwarded. The job must be short. It is
     /// dropped unrun where the stream is closed.
     pub fn handover(&self, stream: StreamId, job: Job) {
-        if let Some(entry) = self.inner.registry.get(stream) {
+        if let Some((shard, _)) = self.inner.registry.place(stream) {
             // A stopped relay has closed the stream.
-            let _ = self.push(entry.shard, Command::Handover { stream, job });
+            let _ = self.push(shard, Command::Handover { stream, job });
+            self.wake(shard);
         }
     }
 
     /// Adds what the kernel forwarded to a stream's counters; its statistics by SSRC continue from there.
     pub fn absorb(&self, stream: StreamId, fold: KernelFold) {
-        if let Some(entry) = self.inner.registry.get(stream) {
+        if let Some((shard, _)) = self.inner.registry.place(stream) {
             // A stopped relay reports nothing any more.
-            let _ = self.push(entry.shard, Command::Absorb { stream, fold: Box::new(fold) });
+            let _ = self.push(shard, Command::Absorb { stream, fold: Box::new(fold) });
+            self.wake(shard);
         }
     }
 
     /// The counters of a stream as of its last packet; `None` once it is closed.
     #[must_use]
     pub fn counters(&self, stream: StreamId) -> Option<RelayCounters> {
-        self.inner.registry.get(stream).map(|entry| entry.shared.read())
+        self.inner.registry.shared(stream).map(|shared| shared.read())
     }
 
     /// Open sockets, those about to be closed included.
@@ -285,6 +304,12 @@ impl RelayHandle {
         match self.inner.queues.get(shard) {
             Some(queue) => queue.push(command),
             None => Err(command),
+        }
+    }
+
+    fn wake(&self, shard: usize) {
+        if let Some(queue) = self.inner.queues.get(shard) {
+            queue.wake();
         }
     }
 }

@@ -20,43 +20,49 @@ pub(super) struct Queue<T> {
 
 struct State<T> {
     commands: VecDeque<T>,
+    /// The reader was woken and has not come yet.
+    woken: bool,
     open: bool,
 }
 
 impl<T> Queue<T> {
     pub(super) fn new() -> nix::Result<Self> {
         let wake = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
-        let state = Mutex::new(State { commands: VecDeque::new(), open: true });
+        let state = Mutex::new(State { commands: VecDeque::new(), woken: false, open: true });
         Ok(Self { state, backlog: AtomicUsize::new(0), wake })
     }
 
-    /// Appends a command; gives it back once the queue is closed.
+    /// Appends a command without waking the reader, for commands that are followed by [`Queue::wake`] in the same
+    /// request: a wake-up costs more than the command. Gives the command back once the queue is closed.
     pub(super) fn push(&self, command: T) -> Result<(), T> {
         let mut state = self.lock();
         if !state.open {
             return Err(command);
         }
-        let was_empty = state.commands.is_empty();
         state.commands.push_back(command);
         self.backlog.fetch_add(1, Ordering::Relaxed);
-        drop(state);
-        if was_empty {
-            self.wake();
-        }
         Ok(())
+    }
+
+    /// Wakes the reader, if anything waits for it.
+    pub(super) fn wake(&self) {
+        let mut state = self.lock();
+        if !state.commands.is_empty() && !std::mem::replace(&mut state.woken, true) {
+            drop(state);
+            self.signal();
+        }
     }
 
     /// Accepts nothing from now on and wakes the reader, which finds out through [`Queue::take`].
     pub(super) fn close(&self) {
         self.lock().open = false;
-        self.wake();
+        self.signal();
     }
 
     /// Moves everything queued behind what `into` holds. `false` once the queue is closed.
     pub(super) fn take(&self, into: &mut VecDeque<T>) -> bool {
-        // Clearing the counter cannot fail except when it is zero already.
-        let _ = self.wake.read();
         let mut state = self.lock();
+        state.woken = false;
         if into.is_empty() {
             std::mem::swap(&mut state.commands, into);
         } else {
@@ -75,8 +81,8 @@ impl<T> Queue<T> {
         self.backlog.load(Ordering::Relaxed)
     }
 
-    fn wake(&self) {
-        // Fails only when the counter is at its maximum: the reader is woken already.
+    /// The reader waits for edges, so the counter is never read. It has room for centuries of wake-ups.
+    fn signal(&self) {
         let _ = self.wake.write(1);
     }
 

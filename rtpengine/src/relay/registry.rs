@@ -11,7 +11,6 @@ use rtpengine_core::io::StreamId;
 use super::shared::StreamShared;
 
 /// Where a stream lives.
-#[derive(Clone)]
 pub(super) struct Entry {
     pub shard: usize,
     pub local: SocketAddr,
@@ -32,8 +31,16 @@ impl Registry {
         self.streams.write().unwrap_or_else(PoisonError::into_inner).insert(stream, entry);
     }
 
-    pub(super) fn get(&self, stream: StreamId) -> Option<Entry> {
-        self.streams.read().unwrap_or_else(PoisonError::into_inner).get(&stream).cloned()
+    /// The shard a stream lives in, and its local address.
+    pub(super) fn place(&self, stream: StreamId) -> Option<(usize, SocketAddr)> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        streams.get(&stream).map(|entry| (entry.shard, entry.local))
+    }
+
+    /// The counters of a stream.
+    pub(super) fn shared(&self, stream: StreamId) -> Option<Arc<StreamShared>> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        streams.get(&stream).map(|entry| Arc::clone(&entry.shared))
     }
 
     pub(super) fn len(&self) -> usize {

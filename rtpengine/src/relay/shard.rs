@@ -66,7 +66,7 @@ impl Shard {
         clock: Clock,
     ) -> nix::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        epoll.add(queue.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, QUEUE))?;
+        epoll.add(queue.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, QUEUE))?;
         Ok(Self {
             epoll,
             queue,
