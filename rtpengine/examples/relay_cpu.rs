@@ -173,6 +173,7 @@ fn open_streams(
                 component: Component::Mux,
                 endpoint: Some(*address),
                 endpoint_settled: stream == pair[1],
+                epoch: 0,
                 learning: Learning::Immediate,
                 source_policy: SourcePolicy::Strict,
                 sinks: [sink].into_iter().collect(),
@@ -185,6 +186,7 @@ fn open_streams(
             handle.command(RelayCommand::Configure { stream, config: Box::new(config) });
         }
     }
+    handle.flush();
     while handle.backlog() > 0 {
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -26,7 +26,7 @@ fn rtp_passes_both_ways_unchanged_and_is_counted() {
     }
     assert_eq!(
         pair.relay.event(),
-        MediaEvent::EndpointSettled { stream: pair.near.stream, endpoint: pair.caller.address }
+        MediaEvent::EndpointSettled { stream: pair.near.stream, endpoint: pair.caller.address, epoch: 0 }
     );
     pair.relay.no_event();
 }

@@ -27,7 +27,8 @@ fn passes(pair: &Pair, from: &Party, sequence: u16) {
 }
 
 fn settled_at(pair: &Pair, party: &Party) {
-    let expected = MediaEvent::EndpointSettled { stream: pair.near.stream, endpoint: party.address };
+    let expected =
+        MediaEvent::EndpointSettled { stream: pair.near.stream, endpoint: party.address, epoch: 0 };
     assert_eq!(pair.relay.event(), expected);
 }
 

@@ -111,6 +111,9 @@ pub struct RelayStream {
     pub endpoint: Option<SocketAddr>,
     /// `true` once the endpoint was learned from packets or learning is over; kept across re-INVITEs with unchanged SDP address.
     pub endpoint_settled: bool,
+    /// Which of the party's addresses this is about: grows whenever `endpoint` is to be learned anew. What was learned
+    /// in one epoch says nothing about another one.
+    pub epoch: u32,
     /// How the endpoint follows the packets.
     pub learning: Learning,
     /// What happens to packets from elsewhere.
@@ -133,8 +136,8 @@ pub struct RelayStream {
 /// Commands to the relay threads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RelayCommand {
-    /// Starts relaying on an open socket, or replaces its settings. Counters and learned state are kept
-    /// unless `endpoint` changed, which restarts learning.
+    /// Starts relaying on an open socket, or replaces its settings. Counters are kept, and within an epoch what was
+    /// learned; a new epoch restarts learning.
     Configure {
         /// The socket.
         stream: StreamId,
@@ -251,6 +254,13 @@ pub enum Output {
     Relay(RelayCommand),
     /// For the offload manager.
     Flow(FlowCommand),
+    /// For the logs: everything about this call is logged, or no longer.
+    Debug {
+        /// SIP Call-ID.
+        call: std::sync::Arc<str>,
+        /// On or off.
+        on: bool,
+    },
 }
 
 /// What the media plane tells the core.
@@ -263,6 +273,9 @@ pub enum MediaEvent {
         stream: StreamId,
         /// The party's address.
         endpoint: SocketAddr,
+        /// The epoch of the settings it was learned under. The core ignores reports of an earlier epoch, which were
+        /// on their way when signalling changed the address.
+        epoch: u32,
     },
     /// The offload manager's verdict on a stream, sent whenever it changes.
     FlowPath {

@@ -149,7 +149,11 @@ fn run(shared: &Shared, inbox: &Receiver<Message>) {
             return;
         }
         if Instant::now() >= next_tick {
-            if shared.enter(|engine, plane| engine.tick(system_clock(), plane)).is_err() {
+            let ticked = shared.enter(|engine, plane| {
+                engine.tick(system_clock(), plane);
+                plane.flush();
+            });
+            if ticked.is_err() {
                 return;
             }
             next_tick = Instant::now() + TICK;

@@ -14,7 +14,6 @@ use crate::cli::model::{
     TagType,
 };
 use crate::control::{ControlEngine, ControlTos};
-use crate::logging::LogLevels;
 use crate::relay::system_clock;
 
 /// Shown as the proxy of calls that were adopted from the kernel: nobody asked for them in this process.
@@ -25,14 +24,13 @@ const NO_PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 
 pub struct Backend {
     engine: EngineHandle,
     control_tos: Arc<ControlTos>,
-    levels: LogLevels,
 }
 
 impl Backend {
     /// Over a running core.
     #[must_use]
-    pub fn new(engine: EngineHandle, control_tos: Arc<ControlTos>, levels: LogLevels) -> Self {
-        Self { engine, control_tos, levels }
+    pub fn new(engine: EngineHandle, control_tos: Arc<ControlTos>) -> Self {
+        Self { engine, control_tos }
     }
 }
 
@@ -80,11 +78,7 @@ impl CliBackend for Backend {
     }
 
     async fn set_debug(&self, call_id: String, enabled: bool) -> bool {
-        let known = self.call(call_id.clone()).await.is_some();
-        if known {
-            self.levels.set_call_debug(&call_id, enabled);
-        }
-        known
+        self.engine.with(|engine, _plane| engine.set_debug(&call_id, enabled)).unwrap_or(false)
     }
 
     async fn settings(&self) -> RuntimeSettings {

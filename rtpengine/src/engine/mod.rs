@@ -55,14 +55,14 @@ pub fn run(
     let offload = Arc::new(offload);
     log_kernel_path(&report);
 
-    let mut plane = Plane::new(pool.handle(), Arc::clone(&offload));
+    let mut plane = Plane::new(pool.handle(), Arc::clone(&offload), levels.clone());
     let mut engine = Engine::new(config.core(), seed());
     adopt::adopt(&mut engine, &mut plane, &report.adopted);
     offload.drop_unclaimed();
     let actor = Actor::start(engine, plane, &engine_handle, inbox).context("core thread")?;
 
     let control_tos = Arc::new(listeners.tos(config.control_tos.unwrap_or(0))?);
-    let backend = Backend::new(engine_handle, control_tos, levels.clone());
+    let backend = Backend::new(engine_handle, control_tos);
     let dispatcher = Arc::new(Dispatcher::new(backend.clone(), CacheLimits::default()));
     let command_line = Arc::new(Cli::new(backend, levels.clone(), Start::new(&config, &levels)));
     let mut builder = tokio::runtime::Builder::new_multi_thread();

@@ -6,6 +6,7 @@ use rtpengine_core::io::{
     MediaPlane, OpenError, OpenPort, Output, RelayCommand, SsrcCounters, StreamCounters, StreamId,
 };
 
+use crate::logging::LogLevels;
 use crate::relay::{RelayHandle, system_clock};
 use crate::xdp::{KernelCounters, OffloadHandle};
 
@@ -14,29 +15,34 @@ use crate::xdp::{KernelCounters, OffloadHandle};
 pub struct Plane {
     relay: RelayHandle,
     offload: Arc<OffloadHandle>,
+    levels: LogLevels,
 }
 
 impl Plane {
-    /// Puts the two halves together.
+    /// Puts the two halves together. `levels` learns which calls are to be logged in full.
     #[must_use]
-    pub fn new(relay: RelayHandle, offload: Arc<OffloadHandle>) -> Self {
-        Self { relay, offload }
+    pub fn new(relay: RelayHandle, offload: Arc<OffloadHandle>, levels: LogLevels) -> Self {
+        Self { relay, offload, levels }
     }
 
-    /// Carries out what the core decided, in its order. The relay threads are woken once, at the end.
+    /// Carries out what the core decided, in its order.
     pub fn execute(&self, outputs: Vec<Output>) {
-        self.relay.commands(outputs.into_iter().filter_map(|output| match output {
-            Output::Relay(command) => {
-                if let RelayCommand::Close { stream } = command {
+        for output in outputs {
+            match output {
+                Output::Relay(RelayCommand::Close { stream }) => {
+                    self.relay.command(RelayCommand::Close { stream });
                     self.offload.forget(stream);
                 }
-                Some(command)
+                Output::Relay(command @ RelayCommand::Configure { .. }) => self.relay.command(command),
+                Output::Flow(command) => self.offload.command(command),
+                Output::Debug { call, on } => self.levels.set_call_debug(&call, on),
             }
-            Output::Flow(command) => {
-                self.offload.command(command);
-                None
-            }
-        }));
+        }
+    }
+
+    /// Has the relay do what it has put off: sockets of ended calls are closed by now.
+    pub fn flush(&self) {
+        self.relay.flush();
     }
 }
 

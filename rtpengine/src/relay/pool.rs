@@ -6,14 +6,13 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::sys::epoll::Epoll;
 use rtpengine_core::io::{MediaEvent, Now, OpenError, OpenPort, RelayCommand, StreamId};
 
-use smallvec::SmallVec;
-
 use super::counters::{KernelFold, RelayCounters};
-use super::queue::Queue;
+use super::queue::{Queue, Refused};
 use super::registry::{Entry, Registry};
-use super::shard::{Command, Events, Shard};
+use super::shard::{self, Command, Events, Shard};
 use super::shared::StreamShared;
 use super::socket;
 
@@ -114,17 +113,17 @@ impl RelayPool {
         let events: Events = Arc::new(events);
         let registry = Arc::new(Registry::default());
         let (ended, finished) = mpsc::channel();
-        let mut queues = Vec::new();
+        let mut ways = Vec::new();
         let mut shards = Vec::new();
         for thread in 0..config.threads.max(1) {
             let descriptors = |error: nix::Error| RelayError::Descriptors { thread, source: error.into() };
             let queue = Arc::new(Queue::new().map_err(descriptors)?);
             let shard = Shard::new(queue.clone(), registry.clone(), events.clone(), config.clock.clone())
                 .map_err(descriptors)?;
-            queues.push(queue);
+            ways.push(Way { queue, epoll: shard.epoll() });
             shards.push(shard);
         }
-        let inner = Inner { queues, registry, receive_buffer: config.receive_buffer };
+        let inner = Inner { ways, registry, receive_buffer: config.receive_buffer };
         let mut pool = Self { handle: RelayHandle { inner: Arc::new(inner) }, threads: Vec::new(), finished };
         for (thread, shard) in shards.into_iter().enumerate() {
             let mut builder = std::thread::Builder::new().name(format!("relay-{thread}"));
@@ -157,8 +156,8 @@ impl RelayPool {
     }
 
     fn stop(&mut self) -> Result<(), RelayError> {
-        for queue in &self.handle.inner.queues {
-            queue.close();
+        for way in &self.handle.inner.ways {
+            way.queue.close();
         }
         let deadline = Instant::now() + SHUTDOWN_WAIT;
         let mut running = self.threads.len();
@@ -186,14 +185,21 @@ impl Drop for RelayPool {
     }
 }
 
+/// The way into one relay thread.
+struct Way {
+    queue: Arc<Queue<Command>>,
+    epoll: Arc<Epoll>,
+}
+
 struct Inner {
-    queues: Vec<Arc<Queue<Command>>>,
+    ways: Vec<Way>,
     registry: Arc<Registry>,
     receive_buffer: usize,
 }
 
 /// Speaks to the relay threads. All calls return at once; commands for one stream are executed in the order
-/// they are given (from one thread) and are never lost.
+/// they are given (from one thread), before the next packet of the stream, and are never lost. Without packets they
+/// may wait until [`RelayHandle::flush`].
 #[derive(Clone)]
 pub struct RelayHandle {
     inner: Arc<Inner>,
@@ -209,23 +215,34 @@ impl RelayHandle {
     pub fn open(&self, port: OpenPort) -> Result<(), OpenError> {
         let inner = &self.inner;
         let bound = match socket::open(port.local, inner.receive_buffer) {
-            Err(OpenError::InUse) if inner.registry.wait_closed(port.local, CLOSE_WAIT) => {
+            Err(OpenError::InUse) if inner.registry.is_closing(port.local) => {
+                self.flush();
+                inner.registry.wait_closed(port.local, CLOSE_WAIT);
                 socket::open(port.local, inner.receive_buffer)
             }
             result => result,
         };
         let socket = bound?;
-        let shard = port.affinity.0 as usize % inner.queues.len();
+        let shard = port.affinity.0 as usize % inner.ways.len();
         let shared = Arc::<StreamShared>::default();
         let entry = Entry { shard, local: port.local, shared: shared.clone() };
         inner.registry.insert(port.stream, entry);
         let command = Command::Open { stream: port.stream, socket, local: port.local, shared };
-        // Not worth a wake-up: what the socket is for follows at once.
-        if self.push(shard, command).is_err() {
+        let pushed = inner.ways.get(shard).map_or(Err(Refused::Closed), |way| {
+            way.queue.push_with(command, |command| match command {
+                Command::Open { stream, socket, .. } => shard::watch(&way.epoll, *stream, socket),
+                Command::Relay(_) | Command::Handover { .. } | Command::Absorb { .. } => Ok(()),
+            })
+        });
+        pushed.map_err(|refused| {
             inner.registry.remove(port.stream);
-            return Err(OpenError::Resources("the relay has been stopped".to_owned()));
-        }
-        Ok(())
+            OpenError::Resources(match refused {
+                Refused::Closed => "the relay has been stopped".to_owned(),
+                Refused::Unprepared(error) => {
+                    format!("{} cannot be watched: {error}; raise fs.epoll.max_user_watches", port.local)
+                }
+            })
+        })
     }
 
     /// Closes a socket that was opened and never configured.
@@ -235,29 +252,21 @@ impl RelayHandle {
 
     /// Hands over a command. One for an unknown stream does nothing.
     pub fn command(&self, command: RelayCommand) {
-        self.commands([command]);
+        let (stream, closes) = match &command {
+            RelayCommand::Configure { stream, .. } => (*stream, false),
+            RelayCommand::Close { stream } => (*stream, true),
+        };
+        let Some((shard, local)) = self.inner.registry.place(stream) else { return };
+        if closes {
+            self.inner.registry.closing(local);
+        }
+        self.push(shard, Command::Relay(command));
     }
 
-    /// Hands over commands, waking every thread concerned once. Those for unknown streams do nothing.
-    pub fn commands(&self, commands: impl IntoIterator<Item = RelayCommand>) {
-        let mut shards: SmallVec<[usize; 2]> = SmallVec::new();
-        for command in commands {
-            let (stream, closes) = match &command {
-                RelayCommand::Configure { stream, .. } => (*stream, false),
-                RelayCommand::Close { stream } => (*stream, true),
-            };
-            let Some((shard, local)) = self.inner.registry.place(stream) else { continue };
-            if closes {
-                self.inner.registry.closing(local);
-            }
-            // A stopped relay has closed its sockets, and with them the meaning of the command.
-            let _ = self.push(shard, Command::Relay(command));
-            if !shards.contains(&shard) {
-                shards.push(shard);
-            }
-        }
-        for shard in shards {
-            self.wake(shard);
+    /// Has everything handed over so far executed without waiting for packets.
+    pub fn flush(&self) {
+        for way in &self.inner.ways {
+            way.queue.wake();
         }
     }
 
@@ -266,8 +275,7 @@ impl RelayHandle {
     /// dropped unrun where the stream is closed.
     pub fn handover(&self, stream: StreamId, job: Job) {
         if let Some((shard, _)) = self.inner.registry.place(stream) {
-            // A stopped relay has closed the stream.
-            let _ = self.push(shard, Command::Handover { stream, job });
+            self.push(shard, Command::Handover { stream, job });
             self.wake(shard);
         }
     }
@@ -275,8 +283,7 @@ impl RelayHandle {
     /// Adds what the kernel forwarded to a stream's counters; its statistics by SSRC continue from there.
     pub fn absorb(&self, stream: StreamId, fold: KernelFold) {
         if let Some((shard, _)) = self.inner.registry.place(stream) {
-            // A stopped relay reports nothing any more.
-            let _ = self.push(shard, Command::Absorb { stream, fold: Box::new(fold) });
+            self.push(shard, Command::Absorb { stream, fold: Box::new(fold) });
             self.wake(shard);
         }
     }
@@ -296,20 +303,19 @@ impl RelayHandle {
     /// Commands handed over and not yet executed.
     #[must_use]
     pub fn backlog(&self) -> usize {
-        self.inner.queues.iter().map(|queue| queue.backlog()).sum()
+        self.inner.ways.iter().map(|way| way.queue.backlog()).sum()
     }
 
-    /// `shard` is always one of ours.
-    fn push(&self, shard: usize, command: Command) -> Result<(), Command> {
-        match self.inner.queues.get(shard) {
-            Some(queue) => queue.push(command),
-            None => Err(command),
+    /// A stopped relay has closed its sockets, and with them the meaning of all commands. `shard` is always one of ours.
+    fn push(&self, shard: usize, command: Command) {
+        if let Some(way) = self.inner.ways.get(shard) {
+            let _stopped = way.queue.push(command);
         }
     }
 
     fn wake(&self, shard: usize) {
-        if let Some(queue) = self.inner.queues.get(shard) {
-            queue.wake();
+        if let Some(way) = self.inner.ways.get(shard) {
+            way.queue.wake();
         }
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! Unbounded on purpose: the engine must neither block on the media threads nor lose a command, and what can be
 //! queued is limited by the port pool (a handful of commands per socket and request). [`Queue::backlog`] shows it.
+//!
+//! A command alone does not wake the reader. It matters to packets only, and a packet wakes the reader, which executes
+//! what is queued before it looks at the packet. Without packets commands wait until there are [`PATIENCE`] of them or
+//! somebody calls [`Queue::wake`]: a wake-up costs more than the commands of a whole call.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,6 +13,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
+
+/// Commands that may wait for a packet.
+pub(super) const PATIENCE: usize = 64;
+
+/// Why a command was not queued.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Nobody reads the queue any more.
+    Closed,
+    /// What had to be done first failed.
+    Unprepared(nix::Error),
+}
 
 /// One relay thread's queue.
 pub(super) struct Queue<T> {
@@ -32,15 +48,35 @@ impl<T> Queue<T> {
         Ok(Self { state, backlog: AtomicUsize::new(0), wake })
     }
 
-    /// Appends a command without waking the reader, for commands that are followed by [`Queue::wake`] in the same
-    /// request: a wake-up costs more than the command. Gives the command back once the queue is closed.
-    pub(super) fn push(&self, command: T) -> Result<(), T> {
+    /// Appends a command.
+    ///
+    /// # Errors
+    /// When the queue is closed.
+    pub(super) fn push(&self, command: T) -> Result<(), Refused> {
+        self.push_with(command, |_| Ok(()))
+    }
+
+    /// Appends a command after `prepare`, whose effects the reader cannot see without seeing the command.
+    ///
+    /// # Errors
+    /// When the queue is closed, or `prepare` fails.
+    pub(super) fn push_with(
+        &self,
+        command: T,
+        prepare: impl FnOnce(&T) -> nix::Result<()>,
+    ) -> Result<(), Refused> {
         let mut state = self.lock();
         if !state.open {
-            return Err(command);
+            return Err(Refused::Closed);
         }
+        prepare(&command).map_err(Refused::Unprepared)?;
         state.commands.push_back(command);
         self.backlog.fetch_add(1, Ordering::Relaxed);
+        let many = state.commands.len() >= PATIENCE;
+        drop(state);
+        if many {
+            self.wake();
+        }
         Ok(())
     }
 

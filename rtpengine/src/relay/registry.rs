@@ -61,18 +61,18 @@ impl Registry {
         }
     }
 
-    /// Waits while a queued `Close` still holds this address. `true`: it is free now, or `limit` has passed.
-    /// `false`: nobody here was holding it.
-    pub(super) fn wait_closed(&self, local: SocketAddr, limit: Duration) -> bool {
+    /// Whether a queued `Close` still holds this address.
+    pub(super) fn is_closing(&self, local: SocketAddr) -> bool {
+        self.closing.lock().unwrap_or_else(PoisonError::into_inner).contains(&local)
+    }
+
+    /// Waits while a queued `Close` still holds this address, up to `limit`.
+    pub(super) fn wait_closed(&self, local: SocketAddr, limit: Duration) {
         let deadline = Instant::now() + limit;
         let mut closing = self.closing.lock().unwrap_or_else(PoisonError::into_inner);
-        if !closing.contains(&local) {
-            return false;
-        }
         while closing.contains(&local) {
             let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
             closing = self.closed.wait_timeout(closing, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        true
     }
 }

@@ -9,7 +9,7 @@ use ahash::AHashMap;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use rtpengine_core::io::{MediaEvent, Now, Reason, RelayCommand, StreamId};
-use slotmap::{Key, KeyData, SlotMap};
+use slotmap::SlotMap;
 use socket2::Socket;
 
 use super::batch::{BATCH, Batch};
@@ -26,8 +26,8 @@ const EVENTS: usize = 256;
 const COMMANDS: usize = 128;
 /// Batches read at most in each half of a handover: more than any receive queue holds, and an end to a flood.
 const DRAIN_BATCHES: usize = 128;
-/// Epoll data of the command queue; no [`Token`] is zero.
-const QUEUE: u64 = 0;
+/// Epoll data of the command queue, which no stream has for its number.
+const QUEUE: u64 = u64::MAX;
 
 /// What a relay thread is told.
 pub(super) enum Command {
@@ -42,7 +42,7 @@ pub(super) type Events = Arc<dyn Fn(MediaEvent) + Send + Sync>;
 
 /// One relay thread's state.
 pub(super) struct Shard {
-    epoll: Epoll,
+    epoll: Arc<Epoll>,
     queue: Arc<Queue<Command>>,
     registry: Arc<Registry>,
     events: Events,
@@ -65,7 +65,7 @@ impl Shard {
         events: Events,
         clock: Clock,
     ) -> nix::Result<Self> {
-        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         epoll.add(queue.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, QUEUE))?;
         Ok(Self {
             epoll,
@@ -81,6 +81,11 @@ impl Shard {
             media: Vec::with_capacity(BATCH),
             control: Vec::with_capacity(BATCH),
         })
+    }
+
+    /// Where sockets are to be watched for this thread, with [`watch`].
+    pub(super) fn epoll(&self) -> Arc<Epoll> {
+        Arc::clone(&self.epoll)
     }
 
     /// Runs until the queue is closed; what was queued before that is still executed.
@@ -99,14 +104,14 @@ impl Shard {
                 }
             };
             // Commands first: one that was given before a packet was sent applies to that packet.
-            if events.iter().take(count).any(|event| event.data() == QUEUE) {
-                open = self.queue.take(&mut self.commands);
-            }
+            open = self.queue.take(&mut self.commands);
             self.execute(COMMANDS);
             // Those left over from the last round get exactly one more turn in this one.
             let again = self.ready.len();
             for event in events.iter().take(count).filter(|event| event.data() != QUEUE) {
-                self.serve(Token::from(KeyData::from_ffi(event.data())));
+                if let Some(token) = self.locate(StreamId(event.data())) {
+                    self.serve(token);
+                }
             }
             for _ in 0..again {
                 if let Some(token) = self.ready.pop_front() {
@@ -159,7 +164,8 @@ impl Shard {
         let settled = sort(stream, now, &self.batch, count, &mut self.media, &mut self.control);
         stream.publish();
         if let Some(endpoint) = settled {
-            (self.events)(MediaEvent::EndpointSettled { stream: stream.id, endpoint });
+            let (stream, epoch) = (stream.id, stream.epoch());
+            (self.events)(MediaEvent::EndpointSettled { stream, endpoint, epoch });
         }
         self.forward(token, Route::Media);
         self.forward(token, Route::Control);
@@ -273,12 +279,15 @@ impl Shard {
     fn open(&mut self, id: StreamId, socket: Socket, local: SocketAddr, shared: Arc<StreamShared>) {
         let token = self.streams.insert(Stream::new(id, socket, local.is_ipv6(), shared));
         self.by_id.insert(id, token);
-        let Some(stream) = self.streams.get(token) else { return };
-        // Edge triggered: a turn ends with an empty queue, or the socket is put on the ready list.
-        let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, token.data().as_ffi());
-        if let Err(error) = self.epoll.add(stream.socket.as_fd(), event) {
-            tracing::error!(target: "core", "media socket {local} cannot be watched: {error}; it relays nothing, raise fs.epoll.max_user_watches");
+    }
+
+    /// The stream a packet came for. Its socket is watched before it is opened here: what is to be executed before it
+    /// is executed now.
+    fn locate(&mut self, id: StreamId) -> Option<Token> {
+        while !self.by_id.contains_key(&id) && !self.commands.is_empty() {
+            self.execute(1);
         }
+        self.by_id.get(&id).copied()
     }
 
     fn close(&mut self, id: StreamId) {
@@ -304,6 +313,12 @@ impl Shard {
     fn find(&mut self, id: StreamId) -> Option<&mut Stream> {
         self.by_id.get(&id).and_then(|token| self.streams.get_mut(*token))
     }
+}
+
+/// Has the thread behind `epoll` told of packets for a stream. Edge triggered: a turn ends with an empty queue, or the
+/// socket is put on the ready list.
+pub(super) fn watch(epoll: &Epoll, stream: StreamId, socket: &Socket) -> nix::Result<()> {
+    epoll.add(socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, stream.0))
 }
 
 /// Judges a batch; fills the lists by route. Returns where the endpoint settled, if it did.

@@ -152,6 +152,11 @@ impl Stream {
         (held.map_or(Ok(route), Err), settled)
     }
 
+    /// The epoch of the settings in force.
+    pub(super) fn epoch(&self) -> u32 {
+        self.active.as_ref().map_or(0, |active| active.tracker.epoch())
+    }
+
     /// Makes the statistics visible to readers.
     pub(super) fn publish(&self) {
         self.shared.publish(&self.reception);

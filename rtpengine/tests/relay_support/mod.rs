@@ -127,6 +127,7 @@ pub fn settings(component: Component, endpoint: Option<SocketAddr>, sinks: &[Por
         component,
         endpoint,
         endpoint_settled: false,
+        epoch: 0,
         learning: Learning::Immediate,
         source_policy: SourcePolicy::Accept,
         sinks: sinks.clone().into(),

@@ -174,6 +174,7 @@ impl<'a> Draft<'a> {
             signalled: None,
             endpoint: None,
             settled: false,
+            epoch: 0,
             rtcp,
             path: Path::default(),
             kept_up: Some(Reason::NotEstablished),

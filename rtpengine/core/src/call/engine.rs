@@ -128,9 +128,9 @@ impl Engine {
         let id = call.id.clone();
         let Some(socket) = call.socket_mut(stream) else { return };
         match event {
-            MediaEvent::EndpointSettled { endpoint, .. } => {
+            MediaEvent::EndpointSettled { endpoint, epoch, .. } => {
                 socket.alive_mono_us = now.mono_us;
-                if socket.settled && socket.endpoint == Some(endpoint) {
+                if epoch != socket.epoch || (socket.settled && socket.endpoint == Some(endpoint)) {
                     return;
                 }
                 tracing::debug!(
@@ -164,12 +164,14 @@ impl Engine {
         &mut self.config
     }
 
-    /// Switches packet logging in the kernel on or off for a call; `false` if there is none with this Call-ID.
+    /// Switches the logging of everything about a call on or off, single packets in the kernel included; `false` if
+    /// there is none with this Call-ID.
     pub fn set_debug(&mut self, call_id: &str, on: bool) -> bool {
         let key = self.by_id.get(call_id).copied();
         if let Some((key, call)) = key.and_then(|key| Some((key, self.calls.get_mut(key)?))) {
-            call.debug = on;
+            let before = std::mem::replace(&mut call.debug, on);
             self.plan(key);
+            self.debug_changed(key, before);
         }
         key.is_some()
     }
@@ -220,6 +222,7 @@ impl Engine {
             }
         };
         let (call, warnings) = draft.commit();
+        let debugged = key.and_then(|key| self.calls.get(key)).is_some_and(|call| call.debug);
         let key = match key {
             Some(key) => {
                 if let Some(slot) = self.calls.get_mut(key) {
@@ -235,7 +238,15 @@ impl Engine {
             }
         };
         self.settle(key, plane);
+        self.debug_changed(key, debugged);
         Ok((value, warnings, key))
+    }
+
+    /// Tells the logs if a call's `debug` is not what it was.
+    fn debug_changed(&mut self, key: CallKey, before: bool) {
+        if let Some(call) = self.calls.get(key).filter(|call| call.debug != before) {
+            self.outputs.push(Output::Debug { call: call.id.clone(), on: call.debug });
+        }
     }
 
     /// Closes what nothing refers to any more and brings relay and kernel up to date.
@@ -271,7 +282,9 @@ impl Engine {
         call.dialogues.clear();
         tracing::info!(target: "core", call = %id, "call ended: {by}");
         self.settle(key, plane);
-        self.calls.remove(key);
+        if self.calls.remove(key).is_some_and(|call| call.debug) {
+            self.outputs.push(Output::Debug { call: id.clone(), on: false });
+        }
         self.by_id.remove(&id);
     }
 

@@ -29,7 +29,7 @@ pub(super) struct Call {
     pub(super) learning: Option<Learning>,
     /// `drop-traffic`
     pub(super) drop_traffic: bool,
-    /// Its kernel flows log every packet.
+    /// Everything about it is logged, every packet in the kernel included.
     pub(super) debug: bool,
     next_party: u32,
     next_order: u64,

@@ -134,8 +134,9 @@ fn settings(
 ) -> RelayStream {
     let learning =
         if face.asymmetric { Learning::Off } else { call.learning.unwrap_or(config.endpoint_learning) };
-    let (endpoint, settled) =
-        call.socket(stream).map_or((None, false), |socket| (socket.endpoint, socket.settled));
+    let (endpoint, settled, epoch) = call
+        .socket(stream)
+        .map_or((None, false, 0), |socket| (socket.endpoint, socket.settled, socket.epoch));
     let source_policy = if face.media_handover {
         SourcePolicy::Handover
     } else if face.strict_source {
@@ -147,6 +148,7 @@ fn settings(
         component,
         endpoint,
         endpoint_settled: settled || (learning == Learning::Off && endpoint.is_some()),
+        epoch,
         learning,
         source_policy,
         sinks: SmallVec::new(),

@@ -17,6 +17,8 @@ pub(super) struct Socket {
     pub(super) endpoint: Option<SocketAddr>,
     /// `endpoint` was learned or confirmed.
     pub(super) settled: bool,
+    /// Counts how often learning began anew.
+    pub(super) epoch: u32,
     /// Carries RTCP alone.
     pub(super) rtcp: bool,
     /// The offload manager's last word.
@@ -46,15 +48,20 @@ impl Socket {
         self.signalled = address;
         // An address that was learned already needs no learning when it is signalled at last.
         if self.endpoint != address {
-            self.endpoint = address;
-            self.settled = false;
+            self.restart(address);
         }
     }
 
     /// Forgets what was learned about the party's address.
     pub(super) fn unlearn(&mut self) {
-        self.endpoint = self.signalled;
+        self.restart(self.signalled);
+    }
+
+    /// Whatever is reported about the address so far no longer counts.
+    fn restart(&mut self, endpoint: Option<SocketAddr>) {
+        self.endpoint = endpoint;
         self.settled = false;
+        self.epoch = self.epoch.wrapping_add(1);
     }
 
     /// The path as people should see it.

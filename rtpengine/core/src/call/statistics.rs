@@ -195,15 +195,13 @@ impl Engine {
         let mut all = tally.all.clone();
         let mut by_local = tally.by_local.clone();
         let mut current = self.current();
-        for socket in self.calls.values().flat_map(|call| &call.sockets) {
+        for (call, socket) in self.calls.values().flat_map(|call| call.sockets.iter().map(move |s| (call, s)))
+        {
             let counters = plane.counters(socket.stream);
             all.add(socket, &counters);
             by_local.entry(socket.local_idx).or_default().add(socket, &counters);
             if !socket.rtcp {
-                match socket.shown_path() {
-                    Path::Userspace(_) => current.media_userspace += 1,
-                    Path::Kernel => current.media_kernel += 1,
-                }
+                *path_counter(&mut current, call, socket) += 1;
             }
         }
         let uptime =
@@ -270,6 +268,18 @@ impl Engine {
             tally.rate_kernel = rate(kernel_before, kernel, elapsed);
         }
         tally.last_rates = Some((now, user, kernel));
+    }
+}
+
+/// Where an RTP socket is counted: as mixed where only one of its two directions is forwarded by the kernel.
+fn path_counter<'c>(current: &'c mut Current, call: &Call, socket: &Socket) -> &'c mut u64 {
+    let kernel = |socket: &Socket| socket.shown_path() == Path::Kernel;
+    let sinks = socket.configured.iter().flat_map(|relay| &relay.sinks);
+    let mixed = sinks.filter_map(|sink| call.socket(*sink)).any(|sink| kernel(sink) != kernel(socket));
+    match (mixed, kernel(socket)) {
+        (true, _) => &mut current.media_mixed,
+        (false, true) => &mut current.media_kernel,
+        (false, false) => &mut current.media_userspace,
     }
 }
 

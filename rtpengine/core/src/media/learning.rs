@@ -38,6 +38,7 @@ enum Rank {
 /// The endpoint of one socket's party.
 #[derive(Clone, Debug)]
 pub struct EndpointTracker {
+    epoch: u32,
     learning: Learning,
     policy: SourcePolicy,
     signalled: Option<SocketAddr>,
@@ -53,6 +54,7 @@ impl EndpointTracker {
     #[must_use]
     pub fn new(config: &RelayStream) -> Self {
         Self {
+            epoch: config.epoch,
             learning: config.learning,
             policy: config.source_policy,
             signalled: config.endpoint,
@@ -64,12 +66,10 @@ impl EndpointTracker {
         }
     }
 
-    /// Takes over new settings. What was learned stays unless the signalled endpoint changed: to repeat the
-    /// address signalled before, or to confirm the one in use, is no change.
+    /// Takes over new settings. What was learned stays, unless a new epoch begins or learning is switched off.
     pub fn reconfigure(&mut self, config: &RelayStream) {
-        let known = config.endpoint == self.signalled || config.endpoint == self.current;
         let learning_ended = config.learning == Learning::Off && self.learning != Learning::Off;
-        if !known || (learning_ended && config.endpoint != self.current) {
+        if config.epoch != self.epoch || (learning_ended && config.endpoint != self.current) {
             *self = Self::new(config);
             return;
         }
@@ -86,6 +86,12 @@ impl EndpointTracker {
     #[must_use]
     pub fn endpoint(&self) -> Option<SocketAddr> {
         self.current
+    }
+
+    /// The epoch of the settings in force.
+    #[must_use]
+    pub fn epoch(&self) -> u32 {
+        self.epoch
     }
 
     /// Whether learning is over.
@@ -199,6 +205,7 @@ mod tests {
             component: Component::Rtp,
             endpoint: Some(address(1, 1000)),
             endpoint_settled: false,
+            epoch: 0,
             learning,
             source_policy: policy,
             sinks: Default::default(),
@@ -274,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_settings_keep_what_was_learned_and_a_new_address_restarts() {
+    fn repeated_settings_keep_what_was_learned_and_a_new_epoch_restarts() {
         let mut settings = config(Learning::Delayed, SourcePolicy::Accept);
         let mut tracker = EndpointTracker::new(&settings);
         tracker.packet(0, address(2, 2000));
@@ -287,9 +294,22 @@ mod tests {
         assert_eq!((tracker.settled(), tracker.endpoint()), (true, Some(address(2, 2000))));
         settings.endpoint = Some(address(5, 5000));
         settings.endpoint_settled = false;
+        settings.epoch = 1;
         tracker.reconfigure(&settings);
-        assert_eq!((tracker.settled(), tracker.endpoint()), (false, Some(address(5, 5000))));
+        assert_eq!((tracker.epoch(), tracker.settled()), (1, false));
+        assert_eq!(tracker.endpoint(), Some(address(5, 5000)));
         assert_eq!(tracker.packet(9_000_000, address(6, 6000)), Verdict::Accept);
+    }
+
+    #[test]
+    fn a_new_epoch_with_the_address_in_use_is_reported_again() {
+        let mut settings = config(Learning::Immediate, SourcePolicy::Accept);
+        let mut tracker = EndpointTracker::new(&settings);
+        assert_eq!(tracker.packet(0, address(2, 2000)), Verdict::Settle(address(2, 2000)));
+        settings.endpoint = Some(address(2, 2000));
+        settings.epoch = 1;
+        tracker.reconfigure(&settings);
+        assert_eq!(tracker.packet(1, address(2, 2000)), Verdict::Settle(address(2, 2000)));
     }
 
     #[test]

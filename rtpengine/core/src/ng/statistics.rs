@@ -72,11 +72,11 @@ pub struct Current {
     pub rate_user: Traffic,
     /// Per second in the kernel.
     pub rate_kernel: Traffic,
-    /// Media streams relayed in userspace only.
+    /// RTP sockets whose media is relayed in userspace, in both directions.
     pub media_userspace: u64,
-    /// Media streams forwarded by the kernel only.
+    /// RTP sockets whose media is forwarded by the kernel, in both directions.
     pub media_kernel: u64,
-    /// Media streams that use both.
+    /// RTP sockets with one direction in the kernel and the other one in userspace.
     pub media_mixed: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use rtpengine_core::{
     config::CoreConfig,
-    io::{Path, Reason, SourceMismatch},
+    io::{MediaEvent, Path, Reason, SourceMismatch},
     ng::Flag,
 };
 
@@ -60,6 +60,23 @@ fn hold_withdraws_and_resume_installs_again() {
 }
 
 #[test]
+fn statistics_tell_the_kernel_userspace_and_a_path_of_each_apart() {
+    let mut pair = Pair::new();
+    let (caller, callee) = pair.call();
+    let counted = |pair: &Pair| {
+        let current = pair.engine.statistics_model(pair.now, &pair.plane).current;
+        (current.media_userspace, current.media_kernel, current.media_mixed)
+    };
+    assert_eq!(counted(&pair), (2, 0, 0));
+    let from_caller = pair.settle(&caller, "192.0.2.1:2000");
+    pair.path(from_caller, Path::Kernel);
+    assert_eq!(counted(&pair), (0, 0, 2));
+    let from_callee = pair.settle(&callee, "192.0.2.2:3000");
+    pair.path(from_callee, Path::Kernel);
+    assert_eq!(counted(&pair), (0, 2, 0));
+}
+
+#[test]
 fn a_moved_party_is_not_forwarded_until_it_is_known_again() {
     let mut pair = Pair::new();
     let (caller, callee) = pair.call();
@@ -114,8 +131,34 @@ fn debugging_reaches_the_kernel_and_can_be_switched() {
     pair.offer_with("ft", "", &audio("192.0.2.1", 2000), |request| request.flags.insert(Flag::Debug));
     let caller = pair.answer("ft", "tt", &audio("192.0.2.2", 3000));
     let stream = pair.settle(&caller, "192.0.2.1:2000");
-    assert!(pair.plane.flows[&stream].debug);
+    assert!(pair.plane.flows[&stream].debug && pair.plane.debugged.contains("call1"));
     assert!(pair.engine.set_debug("call1", false) && !pair.engine.set_debug("other", true));
     pair.flush();
-    assert!(!pair.plane.flows[&stream].debug);
+    assert!(!pair.plane.flows[&stream].debug && pair.plane.debugged.is_empty());
+    pair.engine.set_debug("call1", true);
+    pair.flush();
+    assert!(pair.plane.flows[&stream].debug && pair.plane.debugged.contains("call1"));
+    pair.delete("ft", "tt");
+    assert!(pair.plane.debugged.is_empty(), "the logs forget a call that has ended");
+}
+
+#[test]
+fn a_report_that_was_under_way_when_the_party_moved_changes_nothing() {
+    let mut pair = Pair::new();
+    let (caller, _) = pair.call();
+    let from_caller = pair.stream(caller.rtp);
+    let epoch = pair.plane.relay[&from_caller].epoch;
+    pair.offer("ft", "tt", &audio("192.0.2.9", 2900));
+    let late = MediaEvent::EndpointSettled {
+        stream: from_caller,
+        endpoint: "203.0.113.8:5000".parse().unwrap(),
+        epoch,
+    };
+    pair.engine.event(pair.now, late);
+    pair.flush();
+    let relay = pair.relay(&caller);
+    assert_eq!((relay.endpoint, relay.endpoint_settled), (Some("192.0.2.9:2900".parse().unwrap()), false));
+    assert!(pair.plane.flows.is_empty());
+    pair.settle(&caller, "203.0.113.9:5000");
+    assert_eq!(pair.plane.flows[&from_caller].source, "203.0.113.9:5000".parse().unwrap());
 }

@@ -67,7 +67,8 @@ fn run(pair: &mut Pair, step: &Step) {
                 let local = pair.plane.open[&stream].local;
                 let endpoint = if local.is_ipv4() { "192.0.2.77:7000" } else { "[2001:db8::7]:7000" };
                 let endpoint = endpoint.parse().unwrap();
-                pair.engine.event(pair.now, MediaEvent::EndpointSettled { stream, endpoint });
+                let epoch = pair.plane.relay[&stream].epoch;
+                pair.engine.event(pair.now, MediaEvent::EndpointSettled { stream, endpoint, epoch });
                 pair.flush();
             }
             return;

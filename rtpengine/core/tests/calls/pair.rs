@@ -23,6 +23,7 @@ pub struct FakePlane {
     pub busy: HashSet<SocketAddr>,
     pub broken: Option<OpenError>,
     pub counters: HashMap<StreamId, StreamCounters>,
+    pub debugged: BTreeSet<String>,
     pub configures: usize,
     pub installs: usize,
     pub removes: usize,
@@ -76,6 +77,12 @@ impl FakePlane {
                 Output::Flow(FlowCommand::Remove { stream }) => {
                     self.removes += 1;
                     assert!(self.flows.remove(&stream).is_some(), "remove of an unknown flow");
+                }
+                Output::Debug { call, on: true } => {
+                    assert!(self.debugged.insert(call.to_string()), "debugged twice");
+                }
+                Output::Debug { call, on: false } => {
+                    assert!(self.debugged.remove(&*call), "was not debugged");
                 }
             }
         }
@@ -255,7 +262,8 @@ impl Pair {
     pub fn settle(&mut self, seen: &Seen, endpoint: &str) -> StreamId {
         let stream = self.stream(seen.rtp);
         let endpoint = endpoint.parse().unwrap();
-        self.engine.event(self.now, MediaEvent::EndpointSettled { stream, endpoint });
+        let epoch = self.plane.relay[&stream].epoch;
+        self.engine.event(self.now, MediaEvent::EndpointSettled { stream, endpoint, epoch });
         self.flush();
         stream
     }
