@@ -326,6 +326,11 @@ impl Daemon {
 
     /// SIGTERM; insists on exit status 0 within the time an orderly stop may take.
     pub fn stop(mut self) -> Result<()> {
+        self.signal_and_wait()
+    }
+
+    /// [`Daemon::stop`] for a look at what it leaves before the harness cleans up.
+    pub fn signal_and_wait(&mut self) -> Result<()> {
         self.signal(Signal::SIGTERM)?;
         let status = self.wait(STOP)?;
         ensure!(status.success(), "the daemon ended with {status} after SIGTERM; log:\n{}", self.log());
@@ -393,7 +398,8 @@ impl Drop for Daemon {
             self.log.wait_closed();
             eprintln!("---- log of the daemon (pid {})\n{}\n----", self.child.id(), self.log());
         }
-        if self.table >= 0 && !self.keep_pins {
+        // A table that the caller gave may be another daemon's.
+        if self.table_lease.is_some() && !self.keep_pins {
             // Present only if the daemon was killed or failed to remove them; then nobody else would.
             let _ = std::fs::remove_dir_all(table_directory(self.table));
         }

@@ -2,8 +2,10 @@
 //!
 //! A lease is a locked file: the kernel gives it back when the process dies, however it dies.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::ErrorKind;
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -57,14 +59,18 @@ pub const PORTS: u16 = 200;
 
 fn lock(kind: &str, number: u16) -> Result<Option<File>> {
     let directory = std::env::temp_dir().join("rtpengine-tests");
-    std::fs::create_dir_all(&directory).with_context(|| format!("create {}", directory.display()))?;
+    // Shared by all users: each may add files, and lock those of others, which takes no more than reading.
+    if std::fs::create_dir(&directory).is_ok() {
+        std::fs::set_permissions(&directory, Permissions::from_mode(0o1777))?;
+    }
     let path = directory.join(format!("{kind}-{number}.lock"));
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("open {}", path.display()))?;
+    let existing = File::open(&path);
+    let file = existing.or_else(|_| OpenOptions::new().create_new(true).write(true).open(&path));
+    // Somebody else may have made it in between; then it is theirs.
+    let file = match file {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
+        file => file.with_context(|| format!("open {}", path.display()))?,
+    };
     // SAFETY: flock takes a descriptor, which `file` keeps open, and touches no memory.
     let result = unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) };
     Ok((result == 0).then_some(file))

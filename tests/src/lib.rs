@@ -8,6 +8,7 @@ pub mod bencode;
 pub mod ctl;
 pub mod daemon;
 pub mod engine;
+pub mod flows;
 pub mod lease;
 pub mod netns;
 pub mod ng;

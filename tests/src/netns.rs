@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, Result, bail};
 use nix::sched::{CloneFlags, setns};
 
+use crate::wire::{self, TransmitChecksums};
+
 const PREFIX: &str = "rtpe-";
 const DIRECTORY: &str = "/run/netns";
 static COUNTER: AtomicU32 = AtomicU32::new(0);
@@ -92,24 +94,27 @@ impl Netns {
         self.run(move || std::fs::write(&path, value).with_context(|| format!("write {}", path.display())))?
     }
 
-    /// Connects two namespaces: device `here` in this one, `there` in `other`, both up.
-    ///
-    /// Both ends run without transmit checksum offload, as frames from a wire would arrive, and with
-    /// NAPI, without which a veth takes no frame that XDP redirects to its peer.
+    /// Connects two namespaces: device `here` in this one, `there` in `other`, both up, with NAPI and
+    /// without transmit checksum offload.
     pub fn veth(&self, here: &str, other: &Self, there: &str) -> Result<()> {
+        self.veth_with(here, other, there, TransmitChecksums::InStack)
+    }
+
+    /// Same with a choice of who computes the checksums of what both ends send.
+    pub fn veth_with(
+        &self,
+        here: &str,
+        other: &Self,
+        there: &str,
+        checksums: TransmitChecksums,
+    ) -> Result<()> {
         self.ip(&[
             format!("link add {here} type veth peer name {there} netns {}", other.name),
             format!("link set {here} up"),
         ])?;
         other.ip(&[format!("link set {there} up")])?;
-        self.like_a_wire(here)?;
-        other.like_a_wire(there)
-    }
-
-    /// Switches transmit checksum offload of a veth off and its NAPI on.
-    pub fn like_a_wire(&self, device: &str) -> Result<()> {
-        let device = device.to_owned();
-        self.run(move || crate::wire::like_a_wire(&device))?
+        self.run(|| wire::prepare(here, checksums))??;
+        other.run(|| wire::prepare(there, checksums))?
     }
 
     /// Runs a closure on a thread of its own inside the namespace. Sockets it makes stay in the namespace.

@@ -22,6 +22,12 @@ pub enum Need {
     Kamailio,
     /// sipp.
     Sipp,
+    /// `xtask`, which has the demo.
+    Demo,
+    /// nftables: address translation.
+    Nftables,
+    /// The original's client, a Perl script.
+    DebianCtl,
 }
 
 impl Need {
@@ -33,8 +39,11 @@ impl Need {
                 .then(|| "needs the BPF file system: mount -t bpf bpf /sys/fs/bpf".to_owned()),
             Self::Daemon => crate::daemon::binary("rtpengine").err().map(|error| error.to_string()),
             Self::Ctl => crate::daemon::binary("rtpengine-ctl").err().map(|error| error.to_string()),
+            Self::Demo => crate::daemon::binary("xtask").err().map(|error| error.to_string()),
             Self::Kamailio => missing_program("kamailio", "kamailio"),
             Self::Sipp => missing_program("sipp", "sip-tester"),
+            Self::Nftables => missing_program("nft", "nftables"),
+            Self::DebianCtl => missing_program("rtpengine-ctl", "rtpengine-utils"),
         }
     }
 }

@@ -115,6 +115,20 @@ impl Call {
         Ok(())
     }
 
+    /// Packets both parties have sent since the call was placed.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.caller.stream.next + self.callee.stream.next
+    }
+
+    /// Re-offers from the caller with these lines in its SDP, answers from the callee with those in its.
+    pub fn renegotiate(&mut self, ng: &mut NgClient, caller: &[&str], callee: &[&str]) -> Result<()> {
+        let local = self.caller.local()?;
+        self.offer(ng, &sdp::audio_with(local.ip(), local.port(), caller), &left_to_right())?;
+        let local = self.callee.local()?;
+        self.answer(ng, &sdp::audio_with(local.ip(), local.port(), callee), &json!({}))
+    }
+
     /// Ends the call; returns the reply with its totals.
     pub fn hang_up(self, ng: &mut NgClient) -> Result<Value> {
         ng.delete(&self.id, &self.from)
@@ -149,20 +163,22 @@ pub fn exchange_watched(
     a.expect(&b.stream);
     b.expect(&a.stream);
     let start = Instant::now();
+    let mut sent = 0;
     for index in 0..packets {
         a.send()?;
         b.send()?;
         let next = start + interval * u32::try_from(index + 1)?;
         while a.receive(Duration::ZERO)? {}
         while b.receive(Duration::ZERO)? {}
-        if watch(index + 1).is_break() {
+        sent = index + 1;
+        if watch(sent).is_break() {
             break;
         }
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
     let deadline = Instant::now() + DRAIN;
     for endpoint in [&mut *a, &mut *b] {
-        while endpoint.tally().received < packets {
+        while endpoint.tally().received < sent {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() || !endpoint.receive(left)? {
                 break;

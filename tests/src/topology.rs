@@ -11,6 +11,7 @@ use std::net::IpAddr;
 use anyhow::Result;
 
 use crate::netns::Netns;
+use crate::wire::TransmitChecksums;
 
 /// Engine's address towards the caller.
 pub const ENGINE_LEFT: &str = "10.77.1.1";
@@ -29,6 +30,13 @@ pub const CALLER_V6: &str = "fd77:1::2";
 /// Callee's IPv6 address.
 pub const CALLEE_V6: &str = "fd77:2::2";
 
+/// How to build the network.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Who computes the checksums of what the devices send.
+    pub checksums: TransmitChecksums,
+}
+
 /// The three namespaces.
 #[derive(Debug)]
 pub struct Trio {
@@ -41,16 +49,21 @@ pub struct Trio {
 }
 
 impl Trio {
-    /// Builds the network.
+    /// Builds the network with default options.
     pub fn new() -> Result<Self> {
+        Self::with(Options::default())
+    }
+
+    /// Builds the network.
+    pub fn with(options: Options) -> Result<Self> {
         crate::netns::sweep();
         let trio = Self {
             caller: Netns::new("caller")?,
             engine: Netns::new("engine")?,
             callee: Netns::new("callee")?,
         };
-        trio.engine.veth("left", &trio.caller, "eth0")?;
-        trio.engine.veth("right", &trio.callee, "eth0")?;
+        trio.engine.veth_with("left", &trio.caller, "eth0", options.checksums)?;
+        trio.engine.veth_with("right", &trio.callee, "eth0", options.checksums)?;
         trio.engine.ip(&[
             format!("addr add {ENGINE_LEFT}/24 dev left"),
             format!("addr add {ENGINE_RIGHT}/24 dev right"),

@@ -17,15 +17,28 @@ struct EthtoolValue {
     data: u32,
 }
 
-/// Switches transmit checksum offload off and generic receive offload on, for a device of the
-/// calling thread's namespace.
+/// Who computes the checksums of what a device sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TransmitChecksums {
+    /// The stack, before the frame leaves: what a receiver sees on any wire.
+    #[default]
+    InStack,
+    /// The device, as far as the stack knows. A veth computes none: its peer gets frames without.
+    Offloaded,
+}
+
+/// Prepares a veth of the calling thread's namespace.
 ///
-/// With the offload on, frames cross a veth without a checksum, which no wire would show the
-/// program. GRO makes the veth driver run NAPI (Linux 5.13), and only then it accepts frames that
-/// XDP sends to its peer.
-pub fn like_a_wire(device: &str) -> Result<()> {
-    set(device, ETHTOOL_STXCSUM, 0).with_context(|| format!("{device}: transmit checksum offload off"))?;
+/// GRO makes its driver run NAPI (Linux 5.13), without which it takes no frame that XDP sends to its peer.
+pub fn prepare(device: &str, checksums: TransmitChecksums) -> Result<()> {
+    let offload = u32::from(checksums == TransmitChecksums::Offloaded);
+    set(device, ETHTOOL_STXCSUM, offload).with_context(|| format!("{device}: transmit checksum offload"))?;
     set(device, ETHTOOL_SGRO, 1).with_context(|| format!("{device}: GRO on"))
+}
+
+/// [`prepare`] with checksums as on a wire.
+pub fn like_a_wire(device: &str) -> Result<()> {
+    prepare(device, TransmitChecksums::InStack)
 }
 
 fn set(device: &str, command: u32, data: u32) -> Result<()> {

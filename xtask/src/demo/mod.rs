@@ -30,17 +30,22 @@ pub struct Arguments {
     /// Relay in userspace over loopback, as without root
     #[arg(long)]
     userspace: bool,
+    /// Show the daemon that is there, without building it anew
+    #[arg(long)]
+    no_build: bool,
 }
 
 impl Arguments {
     /// A short one.
     pub fn smoke() -> Self {
-        Self { duration: 2, keep: false, userspace: false }
+        Self { duration: 2, keep: false, userspace: false, no_build: false }
     }
 }
 
 pub fn run(arguments: &Arguments) -> Result<()> {
-    build()?;
+    if !arguments.no_build {
+        build()?;
+    }
     interrupt::catch()?;
     let namespaces = sh::is_root() && setup::has_program("ip") && !arguments.userspace;
     println!("\nrtpengine: one call, {} s of audio both ways\n", arguments.duration);

@@ -14,12 +14,12 @@ pub use apt::{install, update};
 const BPF_LINKER: &str = "0.10.3";
 /// A rustc with LLVM and the source of `core`, for the BPF target.
 const BPF_TOOLCHAIN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"];
-/// Real peers for the behaviour tests.
-const PEERS: [&str; 3] = ["kamailio", "sip-tester", "rtpengine-utils"];
+/// Real peers for the behaviour tests, and what they need around them.
+const PEERS: [&str; 4] = ["kamailio", "sip-tester", "rtpengine-utils", "nftables"];
 
 #[derive(clap::Args, Default)]
 pub struct Arguments {
-    /// Also the peers of the behaviour tests (Kamailio, sipp) and QEMU
+    /// Also the peers of the behaviour tests (Kamailio, sipp), nftables and QEMU
     #[arg(long)]
     pub tests: bool,
 }
@@ -93,7 +93,7 @@ fn items(arguments: &Arguments) -> Vec<Item> {
         },
     ];
     if arguments.tests {
-        for (name, program) in PEERS.iter().zip(["kamailio", "sipp", "rtpengine-ng-client"]) {
+        for (name, program) in PEERS.iter().zip(["kamailio", "sipp", "rtpengine-ng-client", "nft"]) {
             items.push(Item {
                 name,
                 present: has_program(program),

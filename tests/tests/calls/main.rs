@@ -1,0 +1,20 @@
+//! Calls through the real daemon, one behaviour a file: in network namespaces, with real sockets and real packets.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+mod a_caller_behind_nat_is_heard;
+mod a_killed_daemon_is_succeeded;
+mod a_start_that_cannot_work_fails_clearly;
+mod an_orderly_stop_leaves_nothing;
+mod debians_client_understands_the_daemon;
+mod forked_branches_are_kept_apart;
+mod hold_is_silent_and_ends;
+mod interfaces_are_chosen_by_name;
+mod media_are_forwarded_by_the_kernel;
+mod media_are_relayed_in_userspace;
+mod neighbours_and_links_are_followed;
+mod nothing_is_lost_between_kernel_and_userspace;
+mod packets_in_the_kernel_keep_a_call_alive;
+mod reinvites_are_followed;
+mod rtcp_goes_both_ways;
+mod strangers_hear_nothing;
+mod two_daemons_share_the_devices;
