@@ -10,6 +10,7 @@ use nix::sys::epoll::Epoll;
 use rtpengine_core::io::{MediaEvent, Now, OpenError, OpenPort, RelayCommand, StreamId};
 
 use super::counters::{KernelFold, RelayCounters};
+use super::load::{Busy, Meter, Placement};
 use super::queue::{Queue, Refused};
 use super::registry::{Entry, Registry};
 use super::shard::{self, Command, Events, Shard};
@@ -111,15 +112,22 @@ impl RelayPool {
         events: impl Fn(MediaEvent) + Send + Sync + 'static,
     ) -> Result<Self, RelayError> {
         let events: Events = Arc::new(events);
-        let registry = Arc::new(Registry::default());
+        let busy: Vec<Busy> = (0..config.threads.max(1)).map(|_| Busy::default()).collect();
+        let registry = Arc::new(Registry::new(Placement::new(busy.clone())));
         let (ended, finished) = mpsc::channel();
         let mut ways = Vec::new();
         let mut shards = Vec::new();
-        for thread in 0..config.threads.max(1) {
+        for (thread, busy) in busy.into_iter().enumerate() {
             let descriptors = |error: nix::Error| RelayError::Descriptors { thread, source: error.into() };
             let queue = Arc::new(Queue::new().map_err(descriptors)?);
-            let shard = Shard::new(queue.clone(), registry.clone(), events.clone(), config.clock.clone())
-                .map_err(descriptors)?;
+            let shard = Shard::new(
+                queue.clone(),
+                registry.clone(),
+                events.clone(),
+                config.clock.clone(),
+                Meter::new(busy),
+            )
+            .map_err(descriptors)?;
             ways.push(Way { queue, epoll: shard.epoll() });
             shards.push(shard);
         }
@@ -223,9 +231,9 @@ impl RelayHandle {
             result => result,
         };
         let socket = bound?;
-        let shard = port.affinity.0 as usize % inner.ways.len();
+        let shard = inner.registry.placement.enter(port.affinity);
         let shared = Arc::<StreamShared>::default();
-        let entry = Entry { shard, local: port.local, shared: shared.clone() };
+        let entry = Entry { shard, affinity: port.affinity, local: port.local, shared: shared.clone() };
         inner.registry.insert(port.stream, entry);
         let command = Command::Open { stream: port.stream, socket, local: port.local, shared };
         let pushed = inner.ways.get(shard).map_or(Err(Refused::Closed), |way| {

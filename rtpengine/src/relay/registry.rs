@@ -6,20 +6,23 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
-use rtpengine_core::io::StreamId;
+use rtpengine_core::io::{Affinity, StreamId};
 
+use super::load::Placement;
 use super::shared::StreamShared;
 
 /// Where a stream lives.
 pub(super) struct Entry {
     pub shard: usize,
+    /// The call, as far as its place is concerned.
+    pub affinity: Affinity,
     pub local: SocketAddr,
     pub shared: Arc<StreamShared>,
 }
 
 /// Shared by the handles and, when sockets are closed, by the relay threads; never touched for a packet.
-#[derive(Default)]
 pub(super) struct Registry {
+    pub placement: Placement,
     streams: RwLock<AHashMap<StreamId, Entry>>,
     /// Addresses whose `Close` is queued but not executed.
     closing: Mutex<HashSet<SocketAddr>>,
@@ -27,6 +30,10 @@ pub(super) struct Registry {
 }
 
 impl Registry {
+    pub(super) fn new(placement: Placement) -> Self {
+        Self { placement, streams: RwLock::default(), closing: Mutex::default(), closed: Condvar::new() }
+    }
+
     pub(super) fn insert(&self, stream: StreamId, entry: Entry) {
         self.streams.write().unwrap_or_else(PoisonError::into_inner).insert(stream, entry);
     }
@@ -56,6 +63,7 @@ impl Registry {
     pub(super) fn remove(&self, stream: StreamId) {
         let removed = self.streams.write().unwrap_or_else(PoisonError::into_inner).remove(&stream);
         if let Some(entry) = removed {
+            self.placement.leave(entry.affinity);
             self.closing.lock().unwrap_or_else(PoisonError::into_inner).remove(&entry.local);
             self.closed.notify_all();
         }

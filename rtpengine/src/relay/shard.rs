@@ -14,6 +14,7 @@ use socket2::Socket;
 
 use super::batch::{BATCH, Batch};
 use super::counters::KernelFold;
+use super::load::Meter;
 use super::pool::{Clock, Job};
 use super::queue::Queue;
 use super::registry::Registry;
@@ -53,6 +54,7 @@ pub(super) struct Shard {
     /// Sockets with more to read than their turn allowed.
     ready: VecDeque<Token>,
     batch: Batch,
+    meter: Meter,
     /// Indices into the batch by route, reused.
     media: Vec<u8>,
     control: Vec<u8>,
@@ -64,6 +66,7 @@ impl Shard {
         registry: Arc<Registry>,
         events: Events,
         clock: Clock,
+        meter: Meter,
     ) -> nix::Result<Self> {
         let epoll = Arc::new(Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
         epoll.add(queue.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, QUEUE))?;
@@ -78,6 +81,7 @@ impl Shard {
             commands: VecDeque::new(),
             ready: VecDeque::new(),
             batch: Batch::new(),
+            meter,
             media: Vec::with_capacity(BATCH),
             control: Vec::with_capacity(BATCH),
         })
@@ -103,6 +107,7 @@ impl Shard {
                     break;
                 }
             };
+            let began = (self.clock)().mono_us;
             // Commands first: one that was given before a packet was sent applies to that packet.
             open = self.queue.take(&mut self.commands);
             self.execute(COMMANDS);
@@ -121,6 +126,7 @@ impl Shard {
                     self.serve(token);
                 }
             }
+            self.meter.worked(began, (self.clock)().mono_us);
         }
         self.queue.close();
         self.queue.take(&mut self.commands);
