@@ -11,4 +11,5 @@ pub mod packet;
 pub mod pins;
 pub mod reason;
 pub mod rewrite;
+pub mod srtp;
 mod words;

@@ -1,0 +1,237 @@
+//! AES encryption by tables (FIPS 197). Blocks are four big-endian words.
+//!
+//! SRTP uses the cipher in one direction only. Look-ups depend on the key, so their time does: the XDP program has no
+//! AES instructions, and the original's fast path for such machines has the same property.
+
+/// Bytes of the largest key.
+pub const MAX_KEY: usize = 32;
+/// Words of round keys for the largest key: fifteen rounds' worth.
+const WORDS: usize = 60;
+
+/// SubBytes, ShiftRows and MixColumns of one byte: table n is for byte n of a column.
+static TABLES: [[u32; 256]; 4] = tables();
+
+/// The round keys of one AES key.
+///
+/// They end at the same place for every key length, so that code for the last ten rounds knows where its keys are:
+/// a 128-bit key leaves the first 16 words unused, a 192-bit key the first 8.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RoundKeys {
+    /// Big-endian words.
+    words: [u32; WORDS],
+    /// Rounds beyond the ten of a 128-bit key: 0, 2 or 4.
+    extra: u32,
+}
+
+impl RoundKeys {
+    /// All zero: no key.
+    pub const ZERO: Self = Self { words: [0; WORDS], extra: 0 };
+
+    /// Expands a key of 16, 24 or 32 bytes; `None` for another length.
+    pub fn expand(key: &[u8]) -> Option<Self> {
+        let key_words = match key.len() {
+            16 | 24 | 32 => key.len() / 4,
+            _ => return None,
+        };
+        let mut keys = Self { words: [0; WORDS], extra: key_words as u32 - 4 };
+        let start = keys.extra_start();
+        let schedule = &mut keys.words[start..];
+        for (word, bytes) in schedule.iter_mut().zip(key.as_chunks::<4>().0) {
+            *word = u32::from_be_bytes(*bytes);
+        }
+        let mut constant = 1_u8;
+        for index in key_words..schedule.len() {
+            let mut word = schedule[index - 1];
+            if index % key_words == 0 {
+                word = substitute(word.rotate_left(8)) ^ u32::from(constant) << 24;
+                constant = double(constant);
+            } else if key_words == 8 && index % 8 == 4 {
+                word = substitute(word);
+            }
+            schedule[index] = schedule[index - key_words] ^ word;
+        }
+        Some(keys)
+    }
+
+    /// Where the key of the whitening before the first round lies.
+    #[inline(always)]
+    const fn extra_start(&self) -> usize {
+        // Masked: what the verifier cannot know of a value in a map.
+        16 - (self.extra as usize & 4) * 4 - (self.extra as usize & 2) * 4
+    }
+
+    /// Encrypts one block.
+    #[inline(always)]
+    pub fn encrypt(&self, block: [u32; 4]) -> [u32; 4] {
+        let start = self.extra_start();
+        let mut state = [0; 4];
+        for column in 0..4 {
+            state[column] = block[column] ^ self.words[start + column];
+        }
+        state = round(state, &self.words, start + 4);
+        state = round(state, &self.words, start + 8);
+        self.finish(state)
+    }
+
+    /// Encrypts one block of bytes.
+    #[inline(always)]
+    pub fn encrypt_bytes(&self, block: [u8; 16]) -> [u8; 16] {
+        to_bytes(self.encrypt(from_bytes(block)))
+    }
+
+    /// Overwrites the keys.
+    #[cfg(feature = "srtp")]
+    pub fn wipe(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.words);
+    }
+
+    /// All rounds after the second.
+    #[inline(always)]
+    fn finish(&self, mut state: [u32; 4]) -> [u32; 4] {
+        if self.extra >= 4 {
+            state = round(state, &self.words, 12);
+            state = round(state, &self.words, 16);
+        }
+        if self.extra >= 2 {
+            state = round(state, &self.words, 20);
+            state = round(state, &self.words, 24);
+        }
+        state = round(state, &self.words, 28);
+        state = round(state, &self.words, 32);
+        state = round(state, &self.words, 36);
+        state = round(state, &self.words, 40);
+        state = round(state, &self.words, 44);
+        state = round(state, &self.words, 48);
+        state = round(state, &self.words, 52);
+        last_round(state, &self.words)
+    }
+}
+
+/// The words of a block.
+#[inline(always)]
+pub fn from_bytes(block: [u8; 16]) -> [u32; 4] {
+    let whole = u128::from_be_bytes(block);
+    [(whole >> 96) as u32, (whole >> 64) as u32, (whole >> 32) as u32, whole as u32]
+}
+
+/// The bytes of a block.
+#[inline(always)]
+pub fn to_bytes([a, b, c, d]: [u32; 4]) -> [u8; 16] {
+    (u128::from(a) << 96 | u128::from(b) << 64 | u128::from(c) << 32 | u128::from(d)).to_be_bytes()
+}
+
+/// Table `table` for byte `byte` of `word`, byte 0 being the most significant.
+#[inline(always)]
+fn look_up(table: usize, word: u32, byte: u32) -> u32 {
+    TABLES[table][(word >> (24 - 8 * byte)) as usize & 0xff]
+}
+
+/// One full round with the keys at `at`.
+#[inline(always)]
+fn round([a, b, c, d]: [u32; 4], keys: &[u32; WORDS], at: usize) -> [u32; 4] {
+    [
+        look_up(0, a, 0) ^ look_up(1, b, 1) ^ look_up(2, c, 2) ^ look_up(3, d, 3) ^ keys[at],
+        look_up(0, b, 0) ^ look_up(1, c, 1) ^ look_up(2, d, 2) ^ look_up(3, a, 3) ^ keys[at + 1],
+        look_up(0, c, 0) ^ look_up(1, d, 1) ^ look_up(2, a, 2) ^ look_up(3, b, 3) ^ keys[at + 2],
+        look_up(0, d, 0) ^ look_up(1, a, 1) ^ look_up(2, b, 2) ^ look_up(3, c, 3) ^ keys[at + 3],
+    ]
+}
+
+/// The last round, which mixes no columns: the plain S-box stands in each table.
+#[inline(always)]
+fn last_round([a, b, c, d]: [u32; 4], keys: &[u32; WORDS]) -> [u32; 4] {
+    [
+        last_column(a, b, c, d) ^ keys[56],
+        last_column(b, c, d, a) ^ keys[57],
+        last_column(c, d, a, b) ^ keys[58],
+        last_column(d, a, b, c) ^ keys[59],
+    ]
+}
+
+#[inline(always)]
+fn last_column(a: u32, b: u32, c: u32, d: u32) -> u32 {
+    look_up(2, a, 0) & 0xff00_0000
+        | look_up(3, b, 1) & 0x00ff_0000
+        | look_up(0, c, 2) & 0x0000_ff00
+        | look_up(1, d, 3) & 0x0000_00ff
+}
+
+/// The S-box on each byte.
+fn substitute(word: u32) -> u32 {
+    last_column(word, word, word, word)
+}
+
+/// Multiplication by x in GF(2^8).
+const fn double(a: u8) -> u8 {
+    a << 1 ^ if a & 0x80 != 0 { 0x1b } else { 0 }
+}
+
+/// FIPS 197 section 5.1.1, by walking the field's multiplicative group and its inverse side by side.
+const fn s_box() -> [u8; 256] {
+    let mut table = [0; 256];
+    let (mut element, mut inverse) = (1_u8, 1_u8);
+    loop {
+        // Times 3, and divided by 3 (times 0xf6).
+        element ^= double(element);
+        inverse ^= inverse << 1;
+        inverse ^= inverse << 2;
+        inverse ^= inverse << 4;
+        if inverse & 0x80 != 0 {
+            inverse ^= 0x09;
+        }
+        table[element as usize] = inverse
+            ^ inverse.rotate_left(1)
+            ^ inverse.rotate_left(2)
+            ^ inverse.rotate_left(3)
+            ^ inverse.rotate_left(4)
+            ^ 0x63;
+        if element == 1 {
+            break;
+        }
+    }
+    table[0] = 0x63;
+    table
+}
+
+const fn tables() -> [[u32; 256]; 4] {
+    let substituted = s_box();
+    let mut tables = [[0; 256]; 4];
+    let mut byte = 0;
+    while byte < 256 {
+        let s = substituted[byte];
+        let column = u32::from_be_bytes([double(s), s, s, double(s) ^ s]);
+        let mut table = 0;
+        while table < 4 {
+            tables[table][byte] = column.rotate_right(8 * table as u32);
+            table += 1;
+        }
+        byte += 1;
+    }
+    tables
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encrypted(key: &[u8]) -> [u32; 4] {
+        RoundKeys::expand(key).unwrap().encrypt([0x0011_2233, 0x4455_6677, 0x8899_aabb, 0xccdd_eeff])
+    }
+
+    /// FIPS 197 appendix C.
+    #[test]
+    fn the_examples_of_the_standard() {
+        let key: [u8; 32] = core::array::from_fn(|index| index as u8);
+        assert_eq!(encrypted(&key[..16]), [0x69c4_e0d8, 0x6a7b_0430, 0xd8cd_b780, 0x70b4_c55a]);
+        assert_eq!(encrypted(&key[..24]), [0xdda9_7ca4, 0x864c_dfe0, 0x6eaf_70a0, 0xec0d_7191]);
+        assert_eq!(encrypted(&key), [0x8ea2_b7ca, 0x5167_45bf, 0xeafc_4990, 0x4b49_6089]);
+    }
+
+    #[test]
+    fn a_key_of_another_length_is_none() {
+        for len in (0..64).filter(|len| ![16, 24, 32].contains(len)) {
+            assert!(RoundKeys::expand(&[0; 64][..len]).is_none());
+        }
+    }
+}
