@@ -24,18 +24,22 @@ pub struct RoundKeys {
     extra: u32,
 }
 
-impl RoundKeys {
+impl Default for RoundKeys {
     /// All zero: no key.
-    pub const ZERO: Self = Self { words: [0; WORDS], extra: 0 };
+    fn default() -> Self {
+        Self { words: [0; WORDS], extra: 0 }
+    }
+}
 
+impl RoundKeys {
     /// Expands a key of 16, 24 or 32 bytes; `None` for another length.
     pub fn expand(key: &[u8]) -> Option<Self> {
         let key_words = match key.len() {
             16 | 24 | 32 => key.len() / 4,
             _ => return None,
         };
-        let mut keys = Self { words: [0; WORDS], extra: key_words as u32 - 4 };
-        let start = keys.extra_start();
+        let mut keys = Self { extra: key_words as u32 - 4, ..Self::default() };
+        let start = keys.start();
         let schedule = &mut keys.words[start..];
         for (word, bytes) in schedule.iter_mut().zip(key.as_chunks::<4>().0) {
             *word = u32::from_be_bytes(*bytes);
@@ -56,22 +60,26 @@ impl RoundKeys {
 
     /// Where the key of the whitening before the first round lies.
     #[inline(always)]
-    const fn extra_start(&self) -> usize {
-        // Masked: what the verifier cannot know of a value in a map.
-        16 - (self.extra as usize & 4) * 4 - (self.extra as usize & 2) * 4
+    const fn start(&self) -> usize {
+        // Masked: the verifier knows no bounds of a value in a map.
+        16 - (self.extra as usize & 6) * 4
+    }
+
+    /// The words from the whitening key on that `ctr` needs for the first two rounds.
+    #[inline(always)]
+    pub(super) fn first(&self) -> &[u32; 12] {
+        let start = self.start();
+        // The largest start is 16 of 60.
+        self.words[start..].first_chunk().unwrap_or(&[0; 12])
     }
 
     /// Encrypts one block.
     #[inline(always)]
     pub fn encrypt(&self, block: [u32; 4]) -> [u32; 4] {
-        let start = self.extra_start();
-        let mut state = [0; 4];
-        for column in 0..4 {
-            state[column] = block[column] ^ self.words[start + column];
-        }
-        state = round(state, &self.words, start + 4);
-        state = round(state, &self.words, start + 8);
-        self.finish(state)
+        let keys = self.first();
+        let [a, b, c, d] = block;
+        let state = [a ^ keys[0], b ^ keys[1], c ^ keys[2], d ^ keys[3]];
+        self.finish(round(round(state, keys, 4), keys, 8))
     }
 
     /// Encrypts one block of bytes.
@@ -80,15 +88,9 @@ impl RoundKeys {
         to_bytes(self.encrypt(from_bytes(block)))
     }
 
-    /// Overwrites the keys.
-    #[cfg(feature = "srtp")]
-    pub fn wipe(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.words);
-    }
-
     /// All rounds after the second.
     #[inline(always)]
-    fn finish(&self, mut state: [u32; 4]) -> [u32; 4] {
+    pub(super) fn finish(&self, mut state: [u32; 4]) -> [u32; 4] {
         if self.extra >= 4 {
             state = round(state, &self.words, 12);
             state = round(state, &self.words, 16);
@@ -123,13 +125,13 @@ pub fn to_bytes([a, b, c, d]: [u32; 4]) -> [u8; 16] {
 
 /// Table `table` for byte `byte` of `word`, byte 0 being the most significant.
 #[inline(always)]
-fn look_up(table: usize, word: u32, byte: u32) -> u32 {
+pub(super) fn look_up(table: usize, word: u32, byte: u32) -> u32 {
     TABLES[table][(word >> (24 - 8 * byte)) as usize & 0xff]
 }
 
 /// One full round with the keys at `at`.
 #[inline(always)]
-fn round([a, b, c, d]: [u32; 4], keys: &[u32; WORDS], at: usize) -> [u32; 4] {
+fn round<const N: usize>([a, b, c, d]: [u32; 4], keys: &[u32; N], at: usize) -> [u32; 4] {
     [
         look_up(0, a, 0) ^ look_up(1, b, 1) ^ look_up(2, c, 2) ^ look_up(3, d, 3) ^ keys[at],
         look_up(0, b, 0) ^ look_up(1, c, 1) ^ look_up(2, d, 2) ^ look_up(3, a, 3) ^ keys[at + 1],
@@ -210,6 +212,9 @@ const fn tables() -> [[u32; 256]; 4] {
     }
     tables
 }
+
+#[cfg(feature = "srtp")]
+impl zeroize::DefaultIsZeroes for RoundKeys {}
 
 #[cfg(test)]
 mod tests {

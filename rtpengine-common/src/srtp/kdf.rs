@@ -43,7 +43,7 @@ impl SessionKeys {
         expand(&cipher, salt, first, &mut keys.cipher_key[..suite.key_len()]);
         expand(&cipher, salt, first + 1, &mut keys.auth_key);
         expand(&cipher, salt, first + 2, &mut keys.salt[..suite.salt_len()]);
-        cipher.wipe();
+        cipher.zeroize();
         keys
     }
 }
