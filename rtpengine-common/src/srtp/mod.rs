@@ -26,6 +26,8 @@ mod params;
 mod protect;
 #[cfg(feature = "srtp")]
 mod session;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "srtp")]
 mod unprotect;
 
