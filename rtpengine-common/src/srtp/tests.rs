@@ -192,3 +192,32 @@ fn a_context_for_the_kernel_has_what_the_program_can_do() {
         assert_eq!((context(&[]), context(&[1; 16]), context(&[1; 17])), (!f8, !f8, false));
     }
 }
+
+/// What libsrtp's own test program expects; for AES-GCM the only published packets that begin with a master key.
+#[test]
+fn packets_of_libsrtp() {
+    const RTP: &str = "800f1234decafbadcafebabeabababababababababababababababab";
+    let session = |suite, key: &str, salt: &str| {
+        let (key, salt) = (hex(key), hex(salt));
+        Session::new(&CryptoParams::new(suite, &key, &salt, Mki::NONE, SessionParams::default()).unwrap())
+    };
+    let cm_128 = session(
+        Suite::AesCm128HmacSha1_80,
+        "e1f97a0d3e018be0d64fa32c06de4139",
+        "0ec675ad498afeebb6960b3aabe6",
+    );
+    let cm_256 = session(
+        Suite::AesCm256HmacSha1_80,
+        "f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6",
+        "3b04803de51ee7c96423ab5b78d2",
+    );
+    let gcm = session(Suite::AeadAes128Gcm, "000102030405060708090a0b0c0d0e0f", "a0a1a2a3a4a5a6a7a8a9aaab");
+    for (session, expected) in [
+        (cm_128, "4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb"),
+        (cm_256, "f1d9de17ff251ff1aa007774b0b4b40da08d9d9a5b3a55d8873b"),
+        (gcm, "c5002ede04cfdd2eb91159e0880aa06ed2976826f796b201df3131a127e8a392"),
+    ] {
+        let packet = protected(&session, &mut StreamState::default(), RTP);
+        assert_eq!(packet, hex(&[&RTP[..24], expected].concat()));
+    }
+}
