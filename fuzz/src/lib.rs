@@ -4,3 +4,4 @@
 pub mod ng;
 pub mod rtp;
 pub mod sdp;
+pub mod security;

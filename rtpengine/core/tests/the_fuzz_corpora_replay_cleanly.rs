@@ -34,3 +34,8 @@ fn ng_corpus() {
 fn rtp_corpus() {
     replay("rtp", 55, checks::rtp::check);
 }
+
+#[test]
+fn security_corpus() {
+    replay("security", 16, checks::security::check);
+}

@@ -14,6 +14,7 @@ mod plan;
 mod rewrite;
 mod rewrite_connection;
 mod rewrite_media;
+pub mod security;
 mod session;
 #[cfg(test)]
 mod tests;
