@@ -10,3 +10,4 @@ pub mod io;
 pub mod media;
 pub mod ng;
 pub mod sdp;
+pub mod secure;
