@@ -6,6 +6,7 @@
 
 pub mod call;
 pub mod config;
+pub mod ice;
 pub mod io;
 pub mod media;
 pub mod ng;
