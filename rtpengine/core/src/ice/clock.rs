@@ -26,7 +26,7 @@ impl IceClock {
     /// The microseconds of the monotonic clock at an instant, rounded up, so that a timer never fires early.
     pub(super) fn mono_us(&self, instant: Instant) -> u64 {
         let since = instant.saturating_duration_since(self.anchor);
-        let us = since.as_micros() + u128::from(since.subsec_nanos() % 1000 != 0);
+        let us = since.as_micros() + u128::from(!since.subsec_nanos().is_multiple_of(1000));
         self.anchor_mono_us.saturating_add(u64::try_from(us).unwrap_or(u64::MAX))
     }
 }
