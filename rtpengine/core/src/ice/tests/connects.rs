@@ -145,7 +145,7 @@ fn checks_that_fail_while_candidates_may_follow_are_no_failure() {
 }
 
 #[test]
-fn consent_ends_when_the_peer_falls_silent_and_returns_with_it() {
+fn consent_ends_when_the_peer_falls_silent() {
     let mut net = two_hosts(&[1]);
     net.signal_both();
     net.connect();
