@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod dtls;
 pub mod engine;
 pub mod logging;
 pub mod netlink;
