@@ -35,7 +35,7 @@ fn hellos_without_a_cookie_leave_nothing_behind_and_a_good_handshake_succeeds() 
     let mut pair = Pair::new();
     passive_behind_nat(&mut pair);
     let (_, hello) = caller(source(0), &pair.passive);
-    let mut flood = |pair: &mut Pair, range: std::ops::Range<u64>| {
+    let flood = |pair: &mut Pair, range: std::ops::Range<u64>| {
         for n in range {
             pair.passive.receive(source(n), &hello.payload);
             assert_eq!(pair.passive.outgoing().len(), 1);
@@ -52,28 +52,30 @@ fn hellos_without_a_cookie_leave_nothing_behind_and_a_good_handshake_succeeds() 
     pair.agreed();
 }
 
+/// A stranger that owns its address returns its cookie and goes no further.
+fn begin(passive: &mut Party, now: Instant, stream: StreamId, address: SocketAddr) {
+    let (mut stranger, hello) = caller(address, passive);
+    passive.engine.receive(now, stream, address, false, &hello.payload);
+    let verify = passive.outgoing().remove(0);
+    assert_eq!(verify.destination, address);
+    stranger.receive(passive.address, &verify.payload);
+    let hello = stranger.outgoing().remove(0);
+    passive.engine.receive(now, stream, address, false, &hello.payload);
+    passive.outgoing();
+}
+
 #[test]
 fn strangers_that_own_their_addresses_are_bounded_by_stream_and_age() {
     let limits = Limits::default();
     let mut pair = Pair::new();
     passive_behind_nat(&mut pair);
-    let mut strangers = Vec::new();
     for n in 0..12 {
-        let (mut stranger, hello) = caller(source(n), &pair.passive);
-        pair.passive.receive(stranger.address, &hello.payload);
-        let verify = pair.passive.outgoing().remove(0);
-        assert_eq!(verify.destination, stranger.address);
-        stranger.receive(pair.passive.address, &verify.payload);
-        for hello in stranger.outgoing() {
-            pair.passive.receive(stranger.address, &hello.payload);
-        }
-        pair.passive.outgoing();
-        strangers.push(stranger);
+        begin(&mut pair.passive, Instant::now(), STREAM, source(n));
     }
     let statistics = pair.passive.engine.counters().snapshot();
     let bound = limits.half_open_per_stream as u64;
     assert_eq!((statistics.half_open, statistics.over_limit), (bound, 12 - bound));
-    // ICE names the peer: it is not in their way.
+    // ICE names the peer: they are not in its way.
     pair.passive.engine.set_remote(Instant::now(), STREAM, pair.active.address);
     pair.active.open(Role::Active, &pair.passive);
     pair.settle();
@@ -86,16 +88,13 @@ fn strangers_that_own_their_addresses_are_bounded_by_stream_and_age() {
 fn half_open_handshakes_of_strangers_expire() {
     let mut pair = Pair::new();
     passive_behind_nat(&mut pair);
-    let (mut stranger, hello) = caller(source(1), &pair.passive);
-    pair.passive.receive(stranger.address, &hello.payload);
-    let verify = pair.passive.outgoing().remove(0);
-    stranger.receive(pair.passive.address, &verify.payload);
-    let hello = stranger.outgoing().remove(0);
-    pair.passive.receive(stranger.address, &hello.payload);
+    begin(&mut pair.passive, Instant::now(), STREAM, source(1));
     assert_eq!(pair.passive.engine.counters().snapshot().half_open, 1);
     pair.passive.engine.handle_timeout(Instant::now() + Limits::default().stranger_lifetime);
     pair.passive.outgoing();
-    let Some(Event::Failed { verified: false, .. }) = pair.passive.events.pop_front() else { panic!() };
+    let Some(Event::Failed { verified: false, .. }) = pair.passive.events.pop_front() else {
+        panic!("no failure")
+    };
     assert_eq!(pair.passive.engine.counters().snapshot().half_open, 0);
     assert_eq!(pair.passive.engine.next_timeout(), None);
 }
@@ -104,35 +103,20 @@ fn half_open_handshakes_of_strangers_expire() {
 fn half_open_handshakes_are_bounded_altogether_and_half_is_kept_for_calls() {
     let limits = Limits { half_open: 8, ..Limits::default() };
     let mut passive = Party::with_limits("192.0.2.2:5000", identity(), limits);
-    let (mut stranger, hello) = caller(source(1), &passive);
+    let expected = Party::new("192.0.2.1:4000", identity());
+    let now = Instant::now();
     for id in 0..20 {
-        let association = Association { remote: None, ..passive.association(Role::Passive, &stranger) };
-        passive.engine.open(Instant::now(), StreamId(id), association);
-    }
-    // One cookie serves one stream only, so each stream answers with its own.
-    for id in 0..20 {
-        let (now, from) = (Instant::now(), stranger.address);
-        passive.engine.receive(now, StreamId(id), from, false, &hello.payload);
-        let verify = passive.outgoing().remove(0);
-        let (mut again, first) = (Party::new(&from.to_string(), identity()), hello.clone());
-        drop(first);
-        again.open(Role::Active, &passive);
-        again.outgoing();
-        again.receive(passive.address, &verify.payload);
-        for hello in again.outgoing() {
-            passive.engine.receive(now, StreamId(id), from, false, &hello.payload);
-        }
-        passive.outgoing();
+        let association = Association { remote: None, ..passive.association(Role::Passive, &expected) };
+        passive.engine.open(now, StreamId(id), association);
+        begin(&mut passive, now, StreamId(id), source(1));
     }
     assert_eq!(passive.engine.counters().snapshot().half_open, 4);
     for id in 0..20 {
         let (_, hello) = caller(source(100 + id), &passive);
-        passive.engine.receive(Instant::now(), StreamId(id), source(100 + id), true, &hello.payload);
+        passive.engine.receive(now, StreamId(id), source(100 + id), true, &hello.payload);
     }
-    passive.outgoing();
     let statistics = passive.engine.counters().snapshot();
     assert_eq!((statistics.half_open, statistics.over_limit), (8, 32));
-    stranger.outgoing();
 }
 
 #[test]
@@ -141,16 +125,10 @@ fn one_source_starts_only_so_many_handshakes() {
     let mut passive = Party::with_limits("192.0.2.2:5000", identity(), limits);
     let expected = Party::new("192.0.2.1:4000", identity());
     let association = Association { remote: None, ..passive.association(Role::Passive, &expected) };
-    passive.engine.open(Instant::now(), STREAM, association);
     let now = Instant::now();
+    passive.engine.open(now, STREAM, association);
     for _ in 0..10 {
-        let (mut stranger, hello) = caller(source(1), &passive);
-        passive.engine.receive(now, STREAM, stranger.address, false, &hello.payload);
-        let verify = passive.outgoing().remove(0);
-        stranger.receive(passive.address, &verify.payload);
-        let hello = stranger.outgoing().remove(0);
-        passive.engine.receive(now, STREAM, stranger.address, false, &hello.payload);
-        passive.outgoing();
+        begin(&mut passive, now, STREAM, source(1));
     }
     let statistics = passive.engine.counters().snapshot();
     assert_eq!((statistics.started, statistics.over_rate), (4, 6));

@@ -28,6 +28,8 @@ pub enum Need {
     Nftables,
     /// The original's client, a Perl script.
     DebianCtl,
+    /// The `openssl` command.
+    Openssl,
 }
 
 impl Need {
@@ -44,6 +46,7 @@ impl Need {
             Self::Sipp => missing_program("sipp", "sip-tester"),
             Self::Nftables => missing_program("nft", "nftables"),
             Self::DebianCtl => missing_program("rtpengine-ctl", "rtpengine-utils"),
+            Self::Openssl => missing_program("openssl", "openssl"),
         }
     }
 }
