@@ -1,5 +1,11 @@
 //! Handshakes with the `openssl` command over UDP: the keys are the ones it exports.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests: a failed expectation is a failed test"
+)]
+
 mod dtls_support;
 
 use std::io::{BufRead, BufReader, Write};

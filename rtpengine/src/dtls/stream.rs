@@ -19,9 +19,9 @@ pub(super) struct Stream {
     connected: bool,
     conflict_told: bool,
     /// The association whose keys were handed out last.
-    current: Option<Box<Session>>,
+    current: Option<Session>,
     /// Handshakes in progress, oldest first, and finished ones whose fingerprint has not come.
-    half_open: Vec<Box<Session>>,
+    half_open: Vec<Session>,
     deadline: Option<Instant>,
 }
 
@@ -61,7 +61,7 @@ impl Stream {
         match Session::connect(&self.association.identity, &self.association.terms(peer), now) {
             Ok(mut session) => {
                 session.verified = true;
-                self.admit(common, Box::new(session), Progress::Pending);
+                self.admit(common, session, Progress::Pending);
             }
             Err(error) => self.fail(common, peer, true, FailureReason::Protocol(error.to_string())),
         }
@@ -144,10 +144,10 @@ impl Stream {
             return;
         }
         let repeats = |session: &Session| session.peer == source && session.hello == Some(hello.random);
-        if let Some(index) = self.half_open.iter().position(|session| repeats(session)) {
+        if let Some(index) = self.half_open.iter().position(&repeats) {
             return self.feed(common, index, datagram);
         }
-        if self.current.as_ref().is_some_and(|session| repeats(session)) {
+        if self.current.as_ref().is_some_and(repeats) {
             return self.feed_current(common, datagram);
         }
         // A hello that would replace something may be forged even where the source is known, so it needs a cookie
@@ -172,7 +172,7 @@ impl Stream {
         now: Instant,
         source: SocketAddr,
         datagram: &[u8],
-    ) -> Option<(Box<Session>, Progress)> {
+    ) -> Option<(Session, Progress)> {
         if !self.has_room(common, true) {
             count(&common.counters.over_limit);
             return None;
@@ -180,7 +180,7 @@ impl Stream {
         let terms = self.association.terms(source);
         let mut session = Session::accept(&self.association.identity, &terms, now).ok()?;
         let progress = session.receive(datagram);
-        Some((Box::new(session), progress))
+        Some((session, progress))
     }
 
     fn exchange_cookie(
@@ -190,7 +190,7 @@ impl Stream {
         source: SocketAddr,
         verified: bool,
         datagram: &[u8],
-    ) -> Option<(Box<Session>, Progress)> {
+    ) -> Option<(Session, Progress)> {
         match common.hear(self.id, &self.association, source, datagram, now).ok()? {
             Heard::Answer(answer) => {
                 count(&common.counters.cookies_sent);
@@ -216,7 +216,7 @@ impl Stream {
                     return None;
                 }
                 let progress = session.drive();
-                Some((session, progress))
+                Some((*session, progress))
             }
         }
     }
@@ -230,7 +230,7 @@ impl Stream {
             && here < common.limits.half_open_per_stream
     }
 
-    fn admit(&mut self, common: &mut Common, session: Box<Session>, progress: Progress) {
+    fn admit(&mut self, common: &mut Common, session: Session, progress: Progress) {
         count(&common.counters.started);
         *class(common, &session) += 1;
         self.half_open.push(session);
@@ -362,7 +362,7 @@ impl Stream {
         });
     }
 
-    fn remove(&mut self, common: &mut Common, index: usize) -> Box<Session> {
+    fn remove(&mut self, common: &mut Common, index: usize) -> Session {
         let session = self.half_open.remove(index);
         *class(common, &session) -= 1;
         session
