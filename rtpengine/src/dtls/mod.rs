@@ -4,6 +4,9 @@
 //! - [`Worker`] is the thread that runs one, [`Feed`] how a stream's datagrams get to it without waiting.
 //! - [`IdentityStore`] has the certificate whose fingerprint new SDP carries.
 //!
+//! `cargo run --release -p rtpengine --example dtls_cost` measures: 0.9 ms of CPU a handshake on each side, 52 KiB
+//! while it is half open, 40 KiB for an association (P-256, OpenSSL 3.0, a shared 2-core VM).
+//!
 //! OpenSSL does the protocol; `openssl_gaps` has the calls the `openssl` crate does not wrap. Its retransmission
 //! timers run by its own clock, so they take real time in tests too.
 //!
@@ -12,7 +15,7 @@
 //! Only streams that were opened take part, in the passive role only for a ClientHello.
 //! - A source that SDP or ICE named starts at once, unless an association with it exists already: then its
 //!   ClientHello may be forged, and it has to return a cookie.
-//! - Any other source has to return a cookie (HelloVerifyRequest). That costs no memory and a few microseconds, and
+//! - Any other source has to return a cookie (HelloVerifyRequest). That costs no memory and 14 us, and
 //!   the answer is shorter than the question.
 //! - After that [`Limits`] bound how many handshakes are half open, by stream and altogether, how long, and how often
 //!   one source or all strangers may start one.

@@ -20,7 +20,7 @@ use super::fingerprint::Fingerprint;
 use super::record::MAX_DATAGRAM;
 use super::statistics::{Counters, Statistics, count};
 
-/// Datagrams waiting in each of the two queues: of 1.3 ms handshakes more than a second's worth.
+/// Datagrams waiting in each of the two queues: of handshakes more than a second's worth.
 const QUEUE: usize = 4096;
 /// Of those of strangers, the most that one stream may hold: several flights of several handshakes.
 const QUEUE_PER_STREAM: usize = 64;
