@@ -15,7 +15,7 @@ const BPF_LINKER: &str = "0.10.3";
 /// A rustc with LLVM and the source of `core`, for the BPF target.
 const BPF_TOOLCHAIN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"];
 /// Real peers for the behaviour tests, and what they need around them.
-const PEERS: [&str; 4] = ["kamailio", "sip-tester", "rtpengine-utils", "nftables"];
+const PEERS: [&str; 5] = ["kamailio", "sip-tester", "rtpengine-utils", "nftables", "openssl"];
 
 #[derive(clap::Args, Default)]
 pub struct Arguments {
@@ -77,6 +77,12 @@ fn items(arguments: &Arguments) -> Vec<Item> {
             otherwise: apt_get(&["gcc", "libc6-dev"]),
         },
         Item {
+            name: "OpenSSL headers",
+            present: Path::new("/usr/include/openssl/ssl.h").exists() && has_program("pkg-config"),
+            packages: vec!["libssl-dev", "pkg-config"],
+            otherwise: apt_get(&["libssl-dev", "pkg-config"]),
+        },
+        Item {
             name: "compiler for the BPF target",
             present: has_core_source(),
             packages: BPF_TOOLCHAIN.to_vec(),
@@ -93,7 +99,7 @@ fn items(arguments: &Arguments) -> Vec<Item> {
         },
     ];
     if arguments.tests {
-        for (name, program) in PEERS.iter().zip(["kamailio", "sipp", "rtpengine-ng-client", "nft"]) {
+        for (name, program) in PEERS.iter().zip(["kamailio", "sipp", "rtpengine-ng-client", "nft", "openssl"]) {
             items.push(Item {
                 name,
                 present: has_program(program),
