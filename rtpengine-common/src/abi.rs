@@ -3,23 +3,28 @@
 use crate::words;
 
 /// Changed whenever a layout below changes. The daemon refuses to share pinned maps of another version and migrates them.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// Tables are numbered 0 to 63.
 pub const MAX_TABLES: u32 = 64;
-/// Flows per table.
+/// Flows per network namespace, shared by its tables.
 pub const MAX_FLOWS: u32 = 1 << 17;
+/// Rows of the counters are handed out to tables in chunks of this many.
+pub const SLOTS_PER_CHUNK: u32 = 1 << 11;
+/// Chunks of counters per network namespace.
+pub const MAX_CHUNKS: u32 = MAX_FLOWS / SLOTS_PER_CHUNK;
 /// SSRCs tracked per flow, as in the original.
 pub const MAX_SSRCS: usize = 4;
 /// Payload types listed per flow.
 pub const MAX_PAYLOAD_TYPES: usize = 32;
 
-/// `map_flags` of a table's flows map (hash of `MAX_FLOWS` entries): `BPF_F_NO_PREALLOC`.
+/// `map_flags` of the flows map (hash of `MAX_FLOWS` entries): `BPF_F_NO_PREALLOC`.
 pub const FLOWS_MAP_FLAGS: u32 = 1 << 0;
-/// `map_flags` of a table's stats map (array of `MAX_FLOWS` entries): `BPF_F_MMAPABLE`.
+/// `map_flags` of the stats map (array of `MAX_FLOWS` entries): `BPF_F_MMAPABLE`.
 pub const STATS_MAP_FLAGS: u32 = 1 << 10;
 
-/// Destination of an incoming packet: what a flow is found by. Aligned for the program, which builds it of words.
-#[repr(C, align(4))]
+/// Destination of an incoming packet: what a flow is found by. Of whole words of 64 bits, which the kernel compares
+/// fastest. A local address and port is one socket's of the network namespace, so it needs no table beside it.
+#[repr(C, align(8))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     /// IPv6 address, or the IPv4 address as `::ffff:a.b.c.d`.
@@ -27,20 +32,20 @@ pub struct FlowKey {
     /// UDP port, network order.
     pub port: [u8; 2],
     /// Zero.
-    pub pad: [u8; 2],
+    pub pad: [u8; 6],
 }
 
 impl FlowKey {
     /// Key for an IPv4 destination, address and port in network order.
     #[inline(always)]
     pub fn v4(addr: [u8; 4], port: [u8; 2]) -> Self {
-        Self { addr: words::mapped(addr), port, pad: [0; 2] }
+        Self { addr: words::mapped(addr), port, pad: [0; 6] }
     }
 
     /// Key for an IPv6 destination, address and port in network order.
     #[inline(always)]
     pub fn v6(addr: [u8; 16], port: [u8; 2]) -> Self {
-        Self { addr: words::copy16(addr), port, pad: [0; 2] }
+        Self { addr: words::copy16(addr), port, pad: [0; 6] }
     }
 }
 
@@ -66,6 +71,9 @@ pub const FLOW_VLAN: u32 = 1 << 8;
 pub const FLOW_OUT_V6: u32 = 1 << 9;
 /// Apply `ssrcs[i].seq_offset` and `ssrcs[i].ssrc_out`.
 pub const FLOW_REWRITE_RTP: u32 = 1 << 10;
+/// Packets arrive by a device whose peer leaves the UDP checksum to hardware that never sees them (veth): what stands in
+/// the field cannot be built on. They leave without one over IPv4, with a freshly computed one over IPv6.
+pub const FLOW_NO_CHECKSUM_IN: u32 = 1 << 11;
 /// Emit an aya-log message per packet.
 pub const FLOW_DEBUG: u32 = 1 << 31;
 
@@ -117,8 +125,8 @@ pub struct FlowValue {
     pub dst_mac: [u8; 6],
     /// Source MAC address.
     pub src_mac: [u8; 6],
-    /// Zero.
-    pub pad: [u8; 4],
+    /// Table the flow belongs to.
+    pub table: u32,
     /// Nanoseconds since [`FlowStats::last_seen_ns`] after which the flow counts as inactive: packets are handed up with
     /// [`crate::reason::Reason::Inactive`] and no longer move `last_seen_ns`, so that a flow whose owner is gone does
     /// not forward forever. Userspace sets `last_seen_ns` at installation and to wake the flow. 0: no limit.
@@ -127,6 +135,15 @@ pub struct FlowValue {
     pub payload_types: [u64; 2],
     /// RTP rewriting by SSRC.
     pub ssrcs: [SsrcRewrite; MAX_SSRCS],
+}
+
+impl FlowValue {
+    /// Destination and source MAC address, as they stand in a frame.
+    #[inline(always)]
+    pub fn macs(&self) -> [u8; 12] {
+        let (dst, src) = (self.dst_mac, self.src_mac);
+        [dst[0], dst[1], dst[2], dst[3], dst[4], dst[5], src[0], src[1], src[2], src[3], src[4], src[5]]
+    }
 }
 
 /// Counters of one SSRC of a flow, host order.
@@ -207,10 +224,6 @@ pub struct FlowInfo {
     pub created_unix_us: u64,
     /// Flow installation, nanoseconds of `CLOCK_MONOTONIC`.
     pub installed_ns: u64,
-    /// Packets relayed in userspace before the flow was installed.
-    pub base_packets: u64,
-    /// UDP payload bytes of those.
-    pub base_bytes: u64,
     /// Sending party's endpoint address (IPv4 as mapped), also where the flow's source check is off.
     pub endpoint_addr: [u8; 16],
     /// Its port, network order.
@@ -235,6 +248,8 @@ pub struct Owner {
     pub heartbeat_ns: u64,
     /// Flows without packets for this long (nanoseconds) expire once the owner is gone.
     pub orphan_after_ns: u64,
+    /// Network namespace of the table's flows: the number in the name of its folder ([`crate::pins::NET_PREFIX`]).
+    pub net: u64,
 }
 
 /// Rows of the reason counters: one per table, and [`NO_TABLE`].
@@ -244,21 +259,22 @@ pub const NO_TABLE: u32 = MAX_TABLES;
 
 const _: () = {
     use core::mem::offset_of;
-    assert!(size_of::<FlowKey>() == 20 && align_of::<FlowKey>() == 4);
+    assert!(size_of::<FlowKey>() == 24 && align_of::<FlowKey>() == 8);
     assert!(size_of::<SsrcRewrite>() == 12);
     assert!(size_of::<FlowValue>() == 160 && align_of::<FlowValue>() == 8);
     assert!(offset_of!(FlowValue, expect_addr) == 16);
     assert!(offset_of!(FlowValue, src_addr) == 32);
     assert!(offset_of!(FlowValue, dst_addr) == 48);
     assert!(offset_of!(FlowValue, expect_port) == 64);
-    assert!(offset_of!(FlowValue, dst_mac) == 72);
+    assert!(offset_of!(FlowValue, dst_mac) == 72 && offset_of!(FlowValue, src_mac) == 78);
+    assert!(offset_of!(FlowValue, table) == 84);
     assert!(offset_of!(FlowValue, idle_limit_ns) == 88);
     assert!(offset_of!(FlowValue, payload_types) == 96);
     assert!(offset_of!(FlowValue, ssrcs) == 112);
     assert!(size_of::<SsrcStats>() == 32 && offset_of!(SsrcStats, packets) == 8);
     assert!(size_of::<FlowStats>() == 192 && offset_of!(FlowStats, ssrcs) == 32);
-    assert!(size_of::<FlowInfo>() == 632);
-    assert!(size_of::<Owner>() == 32);
+    assert!(size_of::<FlowInfo>() == 616);
+    assert!(size_of::<Owner>() == 40);
 };
 
 #[cfg(feature = "user")]

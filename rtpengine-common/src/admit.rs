@@ -2,8 +2,8 @@
 
 use crate::{
     abi::{
-        FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_OUT_V6, FLOW_PT_FILTER, FLOW_RTCP_MUX, FLOW_SOURCE_DROP,
-        FLOW_SOURCE_PUNT, FlowValue,
+        FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_NO_CHECKSUM_IN, FLOW_OUT_V6, FLOW_PT_FILTER, FLOW_RTCP_MUX,
+        FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FlowValue,
     },
     packet::{Kind, Rtp, classify},
     reason::Reason,
@@ -77,20 +77,41 @@ pub fn rtp(flow: &FlowValue, rtp: &Rtp, payload_len: usize) -> Result<(), Reason
     Ok(())
 }
 
-/// Whether the flow lets this packet out. `network_len`: outgoing IP packet, bytes; `checksum`: the incoming one.
+/// Whether the flow lets this packet out. `network_len`: outgoing IP packet, bytes.
 ///
 /// # Errors
-/// [`Reason::Blackhole`], [`Reason::TooBig`], or [`Reason::NoChecksum`] for a packet without a UDP checksum that would
-/// leave over IPv6, which requires one (RFC 8200 section 8.1).
+/// [`Reason::Blackhole`] or [`Reason::TooBig`].
 #[inline(always)]
-pub fn egress(flow: &FlowValue, network_len: usize, checksum: [u8; 2]) -> Result<(), Reason> {
+pub fn egress(flow: &FlowValue, network_len: usize) -> Result<(), Reason> {
     if flow.flags & FLOW_BLACKHOLE != 0 {
         return Err(Reason::Blackhole);
     }
-    if network_len > usize::from(flow.mtu) {
-        return Err(Reason::TooBig);
+    if network_len > usize::from(flow.mtu) { Err(Reason::TooBig) } else { Ok(()) }
+}
+
+/// What is to be done about the UDP checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChecksumPlan {
+    /// The incoming one is brought up to date.
+    Update,
+    /// The packet leaves without one.
+    Omit,
+    /// The packet has none that can be built on, and IPv6 requires one (RFC 8200 section 8.1): it is computed over the
+    /// whole packet.
+    Compute,
+}
+
+/// Plans for a packet with this checksum.
+#[inline(always)]
+pub fn checksum(flow: &FlowValue, incoming: [u8; 2]) -> ChecksumPlan {
+    let unknown = flow.flags & FLOW_NO_CHECKSUM_IN != 0;
+    if flow.flags & FLOW_OUT_V6 == 0 {
+        if unknown { ChecksumPlan::Omit } else { ChecksumPlan::Update }
+    } else if unknown || incoming == [0; 2] {
+        ChecksumPlan::Compute
+    } else {
+        ChecksumPlan::Update
     }
-    if flow.flags & FLOW_OUT_V6 != 0 && checksum == [0; 2] { Err(Reason::NoChecksum) } else { Ok(()) }
 }
 
 /// Two comparisons of 64 bits instead of a `memcmp` call, which BPF does not have.

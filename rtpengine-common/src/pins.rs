@@ -4,10 +4,6 @@
 pub const BPF_FS: &str = "/sys/fs/bpf";
 /// Root of everything rtpengine pins, below [`BPF_FS`].
 pub const ROOT: &str = "rtpengine";
-/// Per table, `rtpengine/<table>/flows`: [`crate::abi::FlowKey`] to [`crate::abi::FlowValue`].
-pub const FLOWS: &str = "flows";
-/// Per table, `rtpengine/<table>/stats`: array of [`crate::abi::FlowStats`] by slot, memory-mappable.
-pub const STATS: &str = "stats";
 /// Per table, `rtpengine/<table>/info`: [`crate::abi::FlowKey`] to [`crate::abi::FlowInfo`]; the program never reads it.
 pub const INFO: &str = "info";
 /// Per table, `rtpengine/<table>/owner`: one [`crate::abi::Owner`].
@@ -20,12 +16,17 @@ pub const NET_PREFIX: &str = "net";
 pub const LINKS: &str = "links";
 /// Name of the XDP program in the object.
 pub const PROGRAM: &str = "rtpengine_xdp";
-/// Map of the object, pinned under its name in `rtpengine/net<inode>/`: array of [`crate::abi::MAX_TABLES`] flows maps.
-pub const TABLE_FLOWS: &str = "TABLE_FLOWS";
-/// As [`TABLE_FLOWS`]: array of [`crate::abi::MAX_TABLES`] stats maps.
-pub const TABLE_STATS: &str = "TABLE_STATS";
-/// As [`TABLE_FLOWS`]: hash of device index (`u32`, host order) to the bitmap of tables to consult (`u64`).
-pub const DEVICES: &str = "DEVICES";
-/// As [`TABLE_FLOWS`]: per-CPU array of `u64` of [`crate::abi::REASON_ROWS`] rows (table, then
+/// Map of the object, pinned under its name in `rtpengine/net<inode>/`: [`crate::abi::FlowKey`] to
+/// [`crate::abi::FlowValue`], the flows of all tables.
+pub const FLOWS: &str = "FLOWS";
+/// As [`FLOWS`]: array of [`crate::abi::FlowStats`] by slot, memory-mappable.
+pub const STATS: &str = "STATS";
+/// As [`FLOWS`]: per-CPU array of `u64` of [`crate::abi::REASON_ROWS`] rows (table, then
 /// [`crate::abi::NO_TABLE`]) of [`crate::reason::PACKET_REASONS`] entries, indexed by [`crate::reason::Reason`].
 pub const REASONS: &str = "REASONS";
+/// In the same folder, not read by the program: hash of device index (`u32`, host order) to the bitmap of tables whose
+/// daemons use the device (`u64`).
+pub const DEVICES: &str = "DEVICES";
+/// In the same folder, not read by the program: array of [`crate::abi::MAX_CHUNKS`] `u32`, the table that a chunk of
+/// [`STATS`] is handed out to plus one; 0: nobody.
+pub const CHUNKS: &str = "CHUNKS";

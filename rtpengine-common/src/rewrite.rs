@@ -14,10 +14,20 @@ use crate::{
 /// TTL and hop limit of outgoing packets: Linux' default for its own.
 pub const TTL: u8 = 64;
 
-/// IPv4 to IPv4. `payload`: what RTP rewriting changes. Identification and "don't fragment" are kept, and so is a
-/// missing UDP checksum.
+/// Where the UDP checksum of the outgoing packet comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Checksum {
+    /// The incoming one, brought up to date with what RTP rewriting changes; a missing one stays missing.
+    Updated(Difference),
+    /// There is none, which only IPv4 allows.
+    Absent,
+    /// Computed anew: the sum of the UDP payload as it will leave.
+    Computed(Difference),
+}
+
+/// IPv4 to IPv4. Identification and "don't fragment" are kept.
 #[inline(always)]
-pub fn v4_to_v4(old: &Ipv4Udp, flow: &FlowValue, payload: Difference) -> Ipv4Udp {
+pub fn v4_to_v4(old: &Ipv4Udp, flow: &FlowValue, checksum: Checksum) -> Ipv4Udp {
     let mut new = *old;
     new.ip.src = unmapped(flow.src_addr);
     new.ip.dst = unmapped(flow.dst_addr);
@@ -28,13 +38,14 @@ pub fn v4_to_v4(old: &Ipv4Udp, flow: &FlowValue, payload: Difference) -> Ipv4Udp
         .replace2([old.ip.version_ihl, old.ip.tos], [new.ip.version_ihl, new.ip.tos])
         .replace2([old.ip.ttl, old.ip.protocol], [new.ip.ttl, new.ip.protocol])
         .apply(old.ip.checksum);
-    new.udp = udp(&old.udp, flow, addresses.and(payload));
+    let inserted = Difference::NONE.insert4(new.ip.src).insert4(new.ip.dst);
+    new.udp = udp(&old.udp, flow, (addresses, inserted), checksum);
     new
 }
 
 /// IPv6 to IPv6. The flow label is kept: it was the sender's, one per stream.
 #[inline(always)]
-pub fn v6_to_v6(old: &Ipv6Udp, flow: &FlowValue, payload: Difference) -> Ipv6Udp {
+pub fn v6_to_v6(old: &Ipv6Udp, flow: &FlowValue, checksum: Checksum) -> Ipv6Udp {
     let mut new = *old;
     new.ip.version_class_label =
         Ipv6::with_traffic_class(old.ip.version_class_label, tos(flow, old.ip.traffic_class()));
@@ -42,19 +53,17 @@ pub fn v6_to_v6(old: &Ipv6Udp, flow: &FlowValue, payload: Difference) -> Ipv6Udp
     new.ip.src = copy16(flow.src_addr);
     new.ip.dst = copy16(flow.dst_addr);
     let addresses = Difference::NONE.replace16(old.ip.src, new.ip.src).replace16(old.ip.dst, new.ip.dst);
-    new.udp = udp(&old.udp, flow, addresses.and(payload));
+    let inserted = Difference::NONE.insert16(new.ip.src).insert16(new.ip.dst);
+    new.udp = udp(&old.udp, flow, (addresses, inserted), checksum);
     new
 }
 
-/// IPv4 to IPv6. Length and protocol stand in both pseudo-headers and cancel out. The packet has a UDP checksum
-/// ([`crate::admit::egress`]).
+/// IPv4 to IPv6. Length and protocol stand in both pseudo-headers and cancel out. A packet without a UDP checksum comes with
+/// [`Checksum::Computed`] ([`crate::admit::checksum`]).
 #[inline(always)]
-pub fn v4_to_v6(old: &Ipv4Udp, flow: &FlowValue, payload: Difference) -> Ipv6Udp {
-    let addresses = Difference::NONE
-        .remove4(old.ip.src)
-        .remove4(old.ip.dst)
-        .insert16(flow.src_addr)
-        .insert16(flow.dst_addr);
+pub fn v4_to_v6(old: &Ipv4Udp, flow: &FlowValue, checksum: Checksum) -> Ipv6Udp {
+    let inserted = Difference::NONE.insert16(flow.src_addr).insert16(flow.dst_addr);
+    let addresses = inserted.remove4(old.ip.src).remove4(old.ip.dst);
     Ipv6Udp {
         ip: Ipv6 {
             version_class_label: Ipv6::with_traffic_class([0; 4], tos(flow, old.ip.tos)),
@@ -64,24 +73,23 @@ pub fn v4_to_v6(old: &Ipv4Udp, flow: &FlowValue, payload: Difference) -> Ipv6Udp
             src: copy16(flow.src_addr),
             dst: copy16(flow.dst_addr),
         },
-        udp: udp(&old.udp, flow, addresses.and(payload)),
+        udp: udp(&old.udp, flow, (addresses, inserted), checksum),
     }
 }
 
 /// IPv6 to IPv4. The packet is atomic: identification 0, "don't fragment" (RFC 6864 section 4).
 #[inline(always)]
-pub fn v6_to_v4(old: &Ipv6Udp, flow: &FlowValue, payload: Difference) -> Ipv4Udp {
+pub fn v6_to_v4(old: &Ipv6Udp, flow: &FlowValue, checksum: Checksum) -> Ipv4Udp {
     let (src, dst) = (unmapped(flow.src_addr), unmapped(flow.dst_addr));
-    let addresses = Difference::NONE.remove16(old.ip.src).remove16(old.ip.dst).insert4(src).insert4(dst);
+    let inserted = Difference::NONE.insert4(src).insert4(dst);
+    let addresses = inserted.remove16(old.ip.src).remove16(old.ip.dst);
     let tos = tos(flow, old.ip.traffic_class());
     let total_len = (u16::from_be_bytes(old.udp.len).saturating_add(size_of::<Ipv4>() as u16)).to_be_bytes();
-    let checksum = Difference::NONE
+    let header_checksum = inserted
         .insert2([Ipv4::VERSION_IHL, tos])
         .insert2(total_len)
         .insert2(Ipv4::DF)
         .insert2([TTL, Udp::PROTOCOL])
-        .insert4(src)
-        .insert4(dst)
         .finish();
     Ipv4Udp {
         ip: Ipv4 {
@@ -92,11 +100,11 @@ pub fn v6_to_v4(old: &Ipv6Udp, flow: &FlowValue, payload: Difference) -> Ipv4Udp
             fragment: Ipv4::DF,
             ttl: TTL,
             protocol: Udp::PROTOCOL,
-            checksum,
+            checksum: header_checksum,
             src,
             dst,
         },
-        udp: udp(&old.udp, flow, addresses.and(payload)),
+        udp: udp(&old.udp, flow, (addresses, inserted), checksum),
     }
 }
 
@@ -136,15 +144,30 @@ fn entry(flow: &FlowValue, ssrc: [u8; 4]) -> Option<&SsrcRewrite> {
     }
 }
 
+/// `replaced`: what the new addresses change; `inserted`: the new addresses alone.
 #[inline(always)]
-fn udp(old: &Udp, flow: &FlowValue, difference: Difference) -> Udp {
-    let checksum = if old.checksum == [0; 2] {
-        old.checksum
-    } else {
-        difference
-            .replace2(old.src_port, flow.src_port)
-            .replace2(old.dst_port, flow.dst_port)
-            .apply_udp(old.checksum)
+fn udp(
+    old: &Udp,
+    flow: &FlowValue,
+    (replaced, inserted): (Difference, Difference),
+    checksum: Checksum,
+) -> Udp {
+    let ports = [flow.src_port[0], flow.src_port[1], flow.dst_port[0], flow.dst_port[1]];
+    let checksum = match checksum {
+        Checksum::Updated(_) if old.checksum == [0; 2] => old.checksum,
+        Checksum::Updated(payload) => {
+            let old_ports = [old.src_port[0], old.src_port[1], old.dst_port[0], old.dst_port[1]];
+            replaced.and(payload).replace4(old_ports, ports).apply_udp(old.checksum)
+        }
+        Checksum::Absent => [0; 2],
+        // The length stands in the pseudo-header and in the header.
+        Checksum::Computed(payload) => inserted
+            .and(payload)
+            .insert2([0, Udp::PROTOCOL])
+            .insert4(ports)
+            .insert2(old.len)
+            .insert2(old.len)
+            .finish_udp(),
     };
     Udp { src_port: flow.src_port, dst_port: flow.dst_port, len: old.len, checksum }
 }

@@ -288,7 +288,7 @@ mod tests {
     }
 
     fn flow() -> Flow {
-        let key = FlowKey { addr: mapped(1), port: 30000_u16.to_be_bytes(), pad: [0; 2] };
+        let key = FlowKey { addr: mapped(1), port: 30000_u16.to_be_bytes(), pad: [0; 6] };
         let value = FlowValue {
             flags: FLOW_ACTIVE | FLOW_SOURCE_DROP | FLOW_REDIRECT | FLOW_VLAN,
             ifindex: 0x7fff_ffff,
@@ -317,8 +317,6 @@ mod tests {
             peer_interface: padded("bar"),
             created_unix_us: 0,
             installed_ns: 5_000_000_000,
-            base_packets: 0,
-            base_bytes: 0,
             endpoint_addr: mapped(9),
             endpoint_port: 5004_u16.to_be_bytes(),
             media: 1,

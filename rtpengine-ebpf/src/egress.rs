@@ -5,9 +5,11 @@ use core::mem::MaybeUninit;
 use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_redirect, programs::XdpContext};
 use rtpengine_common::{
     abi::{FLOW_OUT_V6, FLOW_REDIRECT, FLOW_VLAN, FlowValue},
-    checksum::Difference,
-    packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ethernet, Ipv4, Ipv6, Rtp, TaggedEthernet, Udp, View},
+    packet::{
+        ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, Ethernet, Ipv4, Ipv6, Rtp, TaggedEthernet, Udp, View,
+    },
     reason::Reason,
+    rewrite::Checksum,
 };
 
 use crate::{ingress::Ingress, packet::Packet};
@@ -55,37 +57,38 @@ pub fn rewrite<I: Ingress>(
     flow: &FlowValue,
     old_len: usize,
     headers: &I,
-    rtp: Option<(Rtp, Difference)>,
+    rtp: Option<Rtp>,
+    checksum: Checksum,
 ) -> Result<(), Reason> {
     let link_len =
         if flow.flags & FLOW_VLAN == 0 { size_of::<Ethernet>() } else { size_of::<TaggedEthernet>() };
     let new_len = link_len + network_len(flow) + size_of::<Udp>();
-    let payload = match &rtp {
-        Some((_, difference)) => *difference,
-        None => Difference::NONE,
-    };
     // What is stored below lies within the frame, as it did before: the verifier alone wants that checked.
     if new_len == old_len {
-        headers.store(flow, payload, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
+        headers.store(flow, checksum, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
     } else {
         let saved = Saved::copy(headers);
         packet = Packet::resize(ctx, old_len as i32 - new_len as i32).ok_or(Reason::RewriteFailed)?;
-        saved.get().store(flow, payload, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
+        saved.get().store(flow, checksum, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
     }
     store_link(flow, &mut packet).ok_or(Reason::RewriteFailed)?;
     match rtp {
-        Some((rtp, _)) => packet.put(new_len, rtp).ok_or(Reason::RewriteFailed),
+        Some(rtp) => packet.put(new_len, rtp).ok_or(Reason::RewriteFailed),
         None => Ok(()),
     }
 }
 
+/// Piece by piece, each of a size that is stored at once.
 #[inline(always)]
 fn store_link(flow: &FlowValue, packet: &mut Packet) -> Option<()> {
     let ethertype = if flow.flags & FLOW_OUT_V6 == 0 { ETHERTYPE_IPV4 } else { ETHERTYPE_IPV6 };
+    packet.put(0, flow.macs())?;
     if flow.flags & FLOW_VLAN == 0 {
-        packet.put(0, Ethernet::new(flow.dst_mac, flow.src_mac, ethertype))
+        packet.put(size_of::<[u8; 12]>(), ethertype.to_be_bytes())
     } else {
-        packet.put(0, TaggedEthernet::new(flow.dst_mac, flow.src_mac, flow.vlan, ethertype))
+        let [high, low] = ETHERTYPE_VLAN.to_be_bytes();
+        packet.put(size_of::<[u8; 12]>(), [high, low, flow.vlan[0], flow.vlan[1]])?;
+        packet.put(size_of::<[u8; 16]>(), ethertype.to_be_bytes())
     }
 }
 

@@ -2,10 +2,9 @@
 
 use rtpengine_common::{
     abi::{FLOW_OUT_V6, FlowKey, FlowValue},
-    checksum::Difference,
     packet::{Ipv4Udp, Ipv6Udp, Udp, View},
     reason::Reason,
-    rewrite,
+    rewrite::{self, Checksum},
 };
 
 use crate::packet::Packet;
@@ -20,8 +19,8 @@ pub trait Ingress: View {
     fn src_addr(&self) -> [u8; 16];
     /// UDP header.
     fn udp(&self) -> &Udp;
-    /// Stores the flow's headers for this packet at `offset`. `payload`: what RTP rewriting changes.
-    fn store(&self, flow: &FlowValue, payload: Difference, packet: &mut Packet, offset: usize) -> Option<()>;
+    /// Stores the flow's headers for this packet at `offset`.
+    fn store(&self, flow: &FlowValue, checksum: Checksum, packet: &mut Packet, offset: usize) -> Option<()>;
 }
 
 impl Ingress for Ipv4Udp {
@@ -46,11 +45,11 @@ impl Ingress for Ipv4Udp {
     }
 
     #[inline(always)]
-    fn store(&self, flow: &FlowValue, payload: Difference, packet: &mut Packet, offset: usize) -> Option<()> {
+    fn store(&self, flow: &FlowValue, checksum: Checksum, packet: &mut Packet, offset: usize) -> Option<()> {
         if flow.flags & FLOW_OUT_V6 == 0 {
-            packet.put(offset, rewrite::v4_to_v4(self, flow, payload))
+            packet.put(offset, rewrite::v4_to_v4(self, flow, checksum))
         } else {
-            packet.put(offset, rewrite::v4_to_v6(self, flow, payload))
+            packet.put(offset, rewrite::v4_to_v6(self, flow, checksum))
         }
     }
 }
@@ -77,11 +76,11 @@ impl Ingress for Ipv6Udp {
     }
 
     #[inline(always)]
-    fn store(&self, flow: &FlowValue, payload: Difference, packet: &mut Packet, offset: usize) -> Option<()> {
+    fn store(&self, flow: &FlowValue, checksum: Checksum, packet: &mut Packet, offset: usize) -> Option<()> {
         if flow.flags & FLOW_OUT_V6 == 0 {
-            packet.put(offset, rewrite::v6_to_v4(self, flow, payload))
+            packet.put(offset, rewrite::v6_to_v4(self, flow, checksum))
         } else {
-            packet.put(offset, rewrite::v6_to_v6(self, flow, payload))
+            packet.put(offset, rewrite::v6_to_v6(self, flow, checksum))
         }
     }
 }

@@ -1,7 +1,15 @@
 //! The one place that touches packet memory.
 
-use aya_ebpf::{helpers::bpf_xdp_adjust_head, programs::XdpContext};
-use rtpengine_common::packet::{Frame, View};
+use aya_ebpf::{bindings::xdp_md, helpers::bpf_xdp_adjust_head, programs::XdpContext};
+use rtpengine_common::{
+    checksum::Difference,
+    packet::{Frame, View},
+};
+
+/// Longest headers before a UDP payload, bytes: two tags, IPv6.
+const MAX_HEADERS: usize = 14 + 2 * 4 + 40 + 8;
+/// Longest payload whose checksum is computed, bytes: more than Ethernet carries, jumbo frames apart.
+const MAX_SUM: usize = 2048;
 
 /// The frame that the program was called for.
 #[derive(Clone, Copy)]
@@ -26,10 +34,33 @@ impl Packet {
     }
 
     /// Stores `value` at `offset`; `None`: it does not fit.
+    ///
+    /// In words, as headers are read: a load that spans several narrower stores waits for them to reach the cache.
     #[inline(always)]
     pub fn put<T: View>(&mut self, offset: usize, value: T) -> Option<()> {
-        *self.view_mut::<T>(offset)? = value;
+        let to = self.at::<T>(offset)?.cast::<u32>();
+        let from = core::ptr::from_ref(&value).cast::<u32>();
+        let words = size_of::<T>() / size_of::<u32>();
+        for index in 0..words {
+            // SAFETY: both are `T`s, `to` as checked by `at`.
+            unsafe { to.add(index).write_unaligned(from.add(index).read_unaligned()) };
+        }
+        if size_of::<T>() % size_of::<u32>() != 0 {
+            const { assert!(size_of::<T>() % size_of::<u32>() == 0 || size_of::<T>() % size_of::<u32>() == 2) };
+            // SAFETY: as above; half a word is left.
+            unsafe {
+                to.add(words).cast::<u16>().write_unaligned(from.add(words).cast::<u16>().read_unaligned())
+            };
+        }
         Some(())
+    }
+
+    /// Sum of the `len` bytes from `offset`; `None`: they do not lie within the frame or are too many.
+    #[inline(always)]
+    pub fn sum(ctx: &XdpContext, offset: usize, len: usize) -> Option<Difference> {
+        // SAFETY: the context is the kernel's own.
+        let sum = unsafe { rtpengine_sum(ctx.ctx, offset as u32, len as u32) };
+        if sum == NO_SUM { None } else { Some(Difference::NONE.insert8(sum)) }
     }
 
     /// The verifier follows this comparison, so it has to be made on the pointers themselves.
@@ -38,6 +69,52 @@ impl Packet {
         let address = self.start + offset;
         if address + size_of::<T>() > self.end { None } else { Some(address as *mut T) }
     }
+}
+
+/// [`rtpengine_sum`] failed. No sum of frames is that large.
+const NO_SUM: u64 = u64::MAX;
+
+/// See [`Packet::sum`]. An exported function, because the verifier goes through those once, whatever state the callers are
+/// in.
+///
+/// # Safety
+/// `ctx` is the context of the program that runs.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn rtpengine_sum(ctx: *mut xdp_md, offset: u32, len: u32) -> u64 {
+    const WORD: usize = size_of::<u64>();
+    let packet = Packet::new(&XdpContext::new(ctx));
+    let (offset, len) = (offset as usize, len as usize);
+    if offset > MAX_HEADERS || len < WORD || len > MAX_SUM {
+        return NO_SUM;
+    }
+    let mut at = packet.start + offset;
+    // First the bytes that do not fill a word, as the upper ones of the last eight: after the loop no address is needed
+    // any more, so the verifier finds all its ends alike.
+    // Opaque, or the compiler compares the end and reads before it, which the verifier does not follow.
+    let last = at + (core::hint::black_box(len - WORD) & (2 * MAX_SUM - 1));
+    if last + WORD > packet.end {
+        return NO_SUM;
+    }
+    // SAFETY: within the frame, as just compared.
+    let last = unsafe { (last as *const u64).read_unaligned() };
+    let mut sum = (last >> 8) >> (8 * (WORD - 1 - len % WORD));
+    sum = (sum & 0xffff_ffff) + (sum >> 32);
+    let mut left = len;
+    for _ in 0..MAX_SUM / WORD {
+        if left < WORD {
+            break;
+        }
+        if at + WORD > packet.end {
+            return NO_SUM;
+        }
+        // SAFETY: within the frame, as just compared.
+        let word = unsafe { (at as *const u64).read_unaligned() };
+        sum += (word & 0xffff_ffff) + (word >> 32);
+        at += WORD;
+        left -= WORD;
+    }
+    sum
 }
 
 impl Frame for Packet {

@@ -2,26 +2,20 @@
 
 use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_ktime_get_coarse_ns, programs::XdpContext};
 use rtpengine_common::{
-    abi::{FLOW_DEBUG, FlowKey, FlowStats, FlowValue, MAX_TABLES, NO_TABLE},
-    admit::{self, Verdict},
+    abi::{FLOW_DEBUG, FlowKey, FlowStats, FlowValue, NO_TABLE},
+    admit::{self, ChecksumPlan, Verdict},
+    checksum::Difference,
     packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Frame as _, Ipv4Udp, Ipv6Udp, Link, Rtp, Udp},
     reason::Reason,
-    rewrite,
+    rewrite::{self, Checksum},
 };
 
 use crate::{
     counters, egress,
     ingress::Ingress,
-    maps::{DEVICES, TABLE_FLOWS, TABLE_STATS},
+    maps::{FLOWS, STATS},
     packet::Packet,
 };
-
-/// A flow and where it was found.
-struct Found {
-    table: u32,
-    flow: *const FlowValue,
-    stats: *mut FlowStats,
-}
 
 /// Handles one frame; returns the XDP action.
 #[inline(always)]
@@ -44,25 +38,21 @@ pub fn run(ctx: &XdpContext) -> u32 {
 fn handle<I: Ingress>(ctx: &XdpContext, packet: Packet, link_len: usize) -> Result<u32, Reason> {
     let headers = packet.view::<I>(link_len).ok_or(Reason::Malformed)?;
     let payload_len = headers.check(packet.len() - link_len)?;
-    // SAFETY: the device index is a plain field of the context.
-    let device = unsafe { (*ctx.ctx).ingress_ifindex };
-    let found = find(device, &headers.key()).ok_or(Reason::NoFlow)?;
-    // SAFETY: an element of a flows map without preallocation lives until this program ends (RCU).
-    let flow = unsafe { &*found.flow };
-    let result = forward(ctx, packet, link_len, headers, payload_len, flow, found.stats);
+    let (flow, stats) = find(&headers.key()).ok_or(Reason::NoFlow)?;
+    let result = forward(ctx, packet, link_len, headers, payload_len, flow, stats);
     let reason = match result {
         Ok(()) => Reason::Forwarded,
         Err(reason) => reason,
     };
-    counters::reason(found.table, reason);
+    counters::reason(flow.table, reason);
     if flow.flags & FLOW_DEBUG != 0 {
-        log(ctx, found.table, flow.slot, reason as u32);
+        log(ctx, flow.table, flow.slot, reason as u32);
     }
     if result.is_ok() {
         return Ok(egress::send(flow));
     }
     let dropped = Verdict::of(reason) == Verdict::Drop;
-    counters::refused(found.stats, reason, dropped);
+    counters::refused(stats, reason, dropped);
     Ok(if dropped { xdp_action::XDP_DROP } else { xdp_action::XDP_PASS })
 }
 
@@ -98,14 +88,25 @@ fn forward<I: Ingress>(
     let slot = counters::source(stats, u32::from_be_bytes(rtp.ssrc)).ok_or(Reason::SsrcUnknown)?;
     let network_len = egress::network_len(flow) + size_of::<Udp>() + payload_len;
     let old_rtp = *rtp;
-    if let Err(reason) = admit::egress(flow, network_len, headers.udp().checksum) {
+    if let Err(reason) = admit::egress(flow, network_len) {
         if matches!(reason, Reason::Blackhole) {
             counters::accepted(stats, slot, &old_rtp, payload_len, now_ns);
         }
         return Err(reason);
     }
-    let new_rtp = rewrite::rtp(&old_rtp, flow)?;
-    egress::rewrite(ctx, packet, flow, headers_len, headers, new_rtp)?;
+    let (new_rtp, difference) = match rewrite::rtp(&old_rtp, flow)? {
+        Some((rtp, difference)) => (Some(rtp), difference),
+        None => (None, Difference::NONE),
+    };
+    let checksum = match admit::checksum(flow, headers.udp().checksum) {
+        ChecksumPlan::Update => Checksum::Updated(difference),
+        ChecksumPlan::Omit => Checksum::Absent,
+        ChecksumPlan::Compute => {
+            let payload = Packet::sum(ctx, headers_len, payload_len).ok_or(Reason::NoChecksum)?;
+            Checksum::Computed(payload.and(difference))
+        }
+    };
+    egress::rewrite(ctx, packet, flow, headers_len, headers, new_rtp, checksum)?;
     counters::accepted(stats, slot, &old_rtp, payload_len, now_ns);
     Ok(())
 }
@@ -121,23 +122,10 @@ fn too_short(packet: &Packet, offset: usize, payload_len: usize, flow: &FlowValu
     }
 }
 
-/// Asks the tables of the device in turn.
+/// The flow of a destination, and its counters.
 #[inline(always)]
-fn find(device: u32, key: &FlowKey) -> Option<Found> {
-    // SAFETY: entries are only added and removed; a stale bitmap is harmless.
-    let mut tables = unsafe { DEVICES.get(device) }.copied()?;
-    for _ in 0..MAX_TABLES {
-        if tables == 0 {
-            break;
-        }
-        let table = tables.trailing_zeros();
-        if let Some(flow) = TABLE_FLOWS.get_value_ptr_mut(table, key) {
-            // SAFETY: as in `handle`.
-            let slot = unsafe { (*flow).slot };
-            let stats = TABLE_STATS.get_value_ptr_mut(table, &slot)?;
-            return Some(Found { table, flow, stats });
-        }
-        tables &= tables - 1;
-    }
-    None
+fn find(key: &FlowKey) -> Option<(&'static FlowValue, *mut FlowStats)> {
+    // SAFETY: an element of a map without preallocation lives until this program ends (RCU), and is replaced as a whole.
+    let flow = unsafe { &*FLOWS.get_ptr(key)? };
+    Some((flow, STATS.get_ptr_mut(flow.slot)?))
 }

@@ -4,8 +4,8 @@
 use std::net::SocketAddr;
 
 use rtpengine_common::abi::{
-    FLOW_BLACKHOLE, FLOW_PT_FILTER, FLOW_REWRITE_RTP, FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP,
-    FLOW_SOURCE_PUNT, FLOW_VLAN, FlowValue, NO_TABLE, SsrcRewrite,
+    FLOW_BLACKHOLE, FLOW_NO_CHECKSUM_IN, FLOW_PT_FILTER, FLOW_REWRITE_RTP, FLOW_RTCP_MUX, FLOW_SET_TOS,
+    FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FLOW_VLAN, FlowValue, NO_TABLE, SsrcRewrite,
 };
 use rtpengine_common::reason::Reason;
 use rtpengine_tests::xdp::{Rig, Transport, UdpFrame, action, flow, key, rtp, unavailable};
@@ -21,14 +21,14 @@ fn at(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
-/// A rig for table 0, unless this machine has none to offer.
-fn rig(tables: &[u32]) -> Option<Rig> {
+/// A rig, unless this machine has none to offer.
+fn rig() -> Option<Rig> {
     match unavailable() {
         Some(reason) => {
             eprintln!("skipped: {reason}");
             None
         }
-        None => Some(Rig::load(tables).unwrap()),
+        None => Some(Rig::load().unwrap()),
     }
 }
 
@@ -43,15 +43,15 @@ fn frame(family: usize) -> UdpFrame {
 
 #[test]
 fn every_translation_is_byte_exact() {
-    let Some(mut rig) = rig(&[0]) else { return };
+    let Some(mut rig) = rig() else { return };
     let mut packets = 0;
     for (input, output) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
         for tags_in in 0..=2 {
             for (tag_out, set_tos, rewrite, checksum) in
                 (0..16).map(|n| (n & 1 != 0, n & 2 != 0, n & 4 != 0, n & 8 != 0))
             {
-                // Without a checksum only IPv4 stays possible.
-                if !checksum && (input, output) != (0, 0) {
+                // IPv6 requires one.
+                if !checksum && input == 1 {
                     continue;
                 }
                 let mut value = usual(input, output);
@@ -74,7 +74,7 @@ fn every_translation_is_byte_exact() {
                         pad: 0,
                     };
                 }
-                rig.install(0, key(at(LOCAL[input])), value).unwrap();
+                rig.install(key(at(LOCAL[input])), value).unwrap();
                 let mut sent = frame(input);
                 sent.tags = [(0x88a8, 5), (0x8100, 6)][2 - tags_in..].to_vec();
                 sent.transport.tos = 0x20;
@@ -92,7 +92,7 @@ fn every_translation_is_byte_exact() {
                 expected.transport = Transport {
                     tos: if set_tos { 0xb8 } else { 0x20 },
                     ttl: 64,
-                    checksum,
+                    checksum: checksum || output == 1,
                     // A translated packet is atomic (RFC 6864) and starts without a label.
                     id: if input == 1 { 0 } else { sent.transport.id },
                     label: if input == 0 { 0 } else { sent.transport.label },
@@ -107,16 +107,16 @@ fn every_translation_is_byte_exact() {
             }
         }
     }
-    let stats = rig.stats(0, SLOT).unwrap();
+    let stats = rig.stats(SLOT).unwrap();
     assert_eq!((stats.packets(), stats.bytes()), (packets, packets * 172));
     assert_eq!(rig.reason(0, Reason::Forwarded).unwrap(), packets);
 }
 
 #[test]
 fn a_frame_cut_anywhere_is_handed_up_untouched() {
-    let Some(mut rig) = rig(&[0]) else { return };
+    let Some(mut rig) = rig() else { return };
     for family in [0, 1] {
-        rig.install(0, key(at(LOCAL[family])), usual(family, family)).unwrap();
+        rig.install(key(at(LOCAL[family])), usual(family, family)).unwrap();
         for tags in 0..=2 {
             let mut whole = frame(family);
             whole.tags = vec![(0x8100, 5); tags];
@@ -128,7 +128,7 @@ fn a_frame_cut_anywhere_is_handed_up_untouched() {
             }
         }
     }
-    assert_eq!(rig.stats(0, SLOT).unwrap().packets(), 0);
+    assert_eq!(rig.stats(SLOT).unwrap().packets(), 0);
 }
 
 /// Runs `bytes` and expects `verdict` for `reason`, counted in `row`, with the frame as it came.
@@ -142,9 +142,9 @@ fn expect(rig: &mut Rig, name: &str, bytes: &[u8], verdict: u32, row: u32, reaso
 
 #[test]
 fn what_is_not_plain_udp_of_a_flow_is_handed_up_with_its_reason() {
-    let Some(mut rig) = rig(&[0]) else { return };
+    let Some(mut rig) = rig() else { return };
     for family in [0, 1] {
-        rig.install(0, key(at(LOCAL[family])), usual(family, family)).unwrap();
+        rig.install(key(at(LOCAL[family])), usual(family, family)).unwrap();
     }
     let (v4, v6) = (frame(0).bytes(), frame(1).bytes());
     let changed = |bytes: &[u8], at: usize, new: &[u8]| {
@@ -190,12 +190,12 @@ fn what_is_not_plain_udp_of_a_flow_is_handed_up_with_its_reason() {
     // Bytes behind the IP packet are padding of the link and are none of the payload's.
     let padded = [v4.clone(), vec![0; 6]].concat();
     let run = rig.run(&padded).unwrap();
-    assert_eq!((run.action, rig.stats(0, SLOT).unwrap().bytes()), (action::TX, 172));
+    assert_eq!((run.action, rig.stats(SLOT).unwrap().bytes()), (action::TX, 172));
 }
 
 #[test]
 fn packets_of_a_flow_leave_the_fast_path_for_the_reason_that_is_counted() {
-    let Some(mut rig) = rig(&[0]) else { return };
+    let Some(mut rig) = rig() else { return };
     let with = |flags: u32| FlowValue { flags: usual(0, 0).flags | flags, ..usual(0, 0) };
     let stranger = |src: &str| UdpFrame { src: at(src), ..frame(0) };
     let payload = |payload: Vec<u8>| UdpFrame { payload, ..frame(0) };
@@ -206,8 +206,9 @@ fn packets_of_a_flow_leave_the_fast_path_for_the_reason_that_is_counted() {
     let idle = FlowValue { idle_limit_ns: 1, ..usual(0, 0) };
     let small = FlowValue { mtu: 199, ..usual(0, 0) };
     let filter = FlowValue { payload_types: [1 << 8, 1 << (96 - 64)], ..with(FLOW_PT_FILTER) };
-    let to_v6 = usual(0, 1);
-    let bare = UdpFrame { transport: Transport { checksum: false, ..Transport::default() }, ..frame(0) };
+    let huge = FlowValue { mtu: 9000, ..usual(0, 1) };
+    let bare = Transport { checksum: false, ..Transport::default() };
+    let long_bare = UdpFrame { transport: bare, payload: rtp(0, 17, SSRC, 2040), ..frame(0) };
     let mut long = rtp(0, 17, SSRC, 4);
     long[0] |= 15;
     let cases = [
@@ -263,19 +264,19 @@ fn packets_of_a_flow_leave_the_fast_path_for_the_reason_that_is_counted() {
         ("payload type not listed", filter, frame(0), action::PASS, Reason::PayloadType),
         ("SSRC without rewriting", with(FLOW_REWRITE_RTP), frame(0), action::PASS, Reason::SsrcUnknown),
         ("larger than the egress MTU", small, frame(0), action::PASS, Reason::TooBig),
-        ("no checksum for IPv6", to_v6, bare, action::PASS, Reason::NoChecksum),
+        ("no checksum for IPv6, and too long", huge, long_bare, action::PASS, Reason::NoChecksum),
         ("counted and dropped", with(FLOW_BLACKHOLE), frame(0), action::DROP, Reason::Blackhole),
     ];
     let (mut punted, mut dropped) = (0, 0);
     for (name, value, frame, verdict, reason) in cases {
-        rig.install(0, key(at(LOCAL[0])), value).unwrap();
+        rig.install(key(at(LOCAL[0])), value).unwrap();
         expect(&mut rig, name, &frame.bytes(), verdict, 0, reason);
         if verdict == action::DROP {
             dropped += 1
         } else {
             punted += 1
         }
-        let stats = rig.stats(0, SLOT).unwrap();
+        let stats = rig.stats(SLOT).unwrap();
         assert_eq!(
             (stats.punted, stats.dropped, stats.last_reason),
             (punted, dropped, reason as u32),
@@ -291,15 +292,15 @@ fn packets_of_a_flow_leave_the_fast_path_for_the_reason_that_is_counted() {
         (filter, payload(rtp(96, 1, SSRC, 160))),
         (FlowValue { mtu: 200, ..usual(0, 0) }, frame(0)),
     ] {
-        rig.install(0, key(at(LOCAL[0])), value).unwrap();
+        rig.install(key(at(LOCAL[0])), value).unwrap();
         assert_eq!(rig.run(&frame.bytes()).unwrap().action, action::TX);
     }
 }
 
 #[test]
 fn four_sources_are_counted_apart_and_a_fifth_is_handed_up() {
-    let Some(mut rig) = rig(&[0]) else { return };
-    rig.install(0, key(at(LOCAL[0])), usual(0, 0)).unwrap();
+    let Some(mut rig) = rig() else { return };
+    rig.install(key(at(LOCAL[0])), usual(0, 0)).unwrap();
     for ssrc in 1..=4_u32 {
         for packet in 0..ssrc {
             let payload = rtp(8, 65_534_u16.wrapping_add(packet as u16), ssrc, 160);
@@ -309,7 +310,7 @@ fn four_sources_are_counted_apart_and_a_fifth_is_handed_up() {
     }
     let fifth = UdpFrame { payload: rtp(8, 1, 5, 160), ..frame(0) }.bytes();
     expect(&mut rig, "a fifth source", &fifth, action::PASS, 0, Reason::SsrcUnknown);
-    let stats = rig.stats(0, SLOT).unwrap();
+    let stats = rig.stats(SLOT).unwrap();
     for (index, ssrc) in stats.ssrcs.iter().enumerate() {
         let number = index as u32 + 1;
         assert_eq!(
@@ -324,19 +325,48 @@ fn four_sources_are_counted_apart_and_a_fifth_is_handed_up() {
 }
 
 #[test]
-fn all_tables_of_a_device_are_asked() {
-    let Some(mut rig) = rig(&[0, 5, 63]) else { return };
+fn flows_of_several_tables_are_counted_apart() {
+    let Some(mut rig) = rig() else { return };
     for (table, port) in [(0, 30_000), (5, 30_010), (63, 30_020)] {
         let local = SocketAddr::new(at(LOCAL[0]).ip(), port);
-        rig.install(table, key(local), FlowValue { slot: table, ..usual(0, 0) }).unwrap();
+        rig.install(key(local), FlowValue { slot: table, table, ..usual(0, 0) }).unwrap();
         for _ in 0..=table {
             let run = rig.run(&UdpFrame { dst: local, ..frame(0) }.bytes()).unwrap();
             assert_eq!(run.action, action::TX, "table {table}");
         }
-        assert_eq!(rig.stats(table, table).unwrap().packets(), u64::from(table) + 1);
+        assert_eq!(rig.stats(table).unwrap().packets(), u64::from(table) + 1);
         assert_eq!(rig.reason(table, Reason::Forwarded).unwrap(), u64::from(table) + 1);
-        rig.remove(table, key(local)).unwrap();
+        rig.remove(key(local)).unwrap();
         let gone = UdpFrame { dst: local, ..frame(0) }.bytes();
         expect(&mut rig, "a removed flow", &gone, action::PASS, NO_TABLE, Reason::NoFlow);
+    }
+}
+
+#[test]
+fn a_checksum_left_to_hardware_is_never_built_on() {
+    let Some(mut rig) = rig() else { return };
+    for (input, output) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        for length in (0..40).chain([160, 161, 1400]) {
+            let mut value = usual(input, output);
+            value.flags |= FLOW_NO_CHECKSUM_IN;
+            rig.install(key(at(LOCAL[input])), value).unwrap();
+            let sent = UdpFrame { payload: rtp(0, 17, SSRC, length), ..frame(input) };
+            let mut bytes = sent.bytes();
+            // What a sender leaves in the field when hardware is to complete it.
+            let field = bytes.len() - sent.payload.len() - 2;
+            bytes[field..field + 2].copy_from_slice(&[0x12, 0x34]);
+            let run = rig.run(&bytes).unwrap();
+            let mut expected = UdpFrame::new(at(OUT[output]), at(CALLEE[output]), sent.payload.clone());
+            (expected.dst_mac, expected.src_mac) = (value.dst_mac, value.src_mac);
+            expected.transport = Transport {
+                ttl: 64,
+                checksum: output == 1,
+                id: if input == 1 { 0 } else { sent.transport.id },
+                label: if input == 0 { 0 } else { sent.transport.label },
+                ..sent.transport
+            };
+            let case = format!("{input}->{output}, {length} bytes");
+            assert_eq!((run.action, run.frame), (action::TX, expected.bytes()), "{case}");
+        }
     }
 }

@@ -8,7 +8,7 @@ pub const ETHERTYPE_IPV4: u16 = 0x0800;
 /// IPv6.
 pub const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// IEEE 802.1Q customer tag.
-const ETHERTYPE_VLAN: u16 = 0x8100;
+pub const ETHERTYPE_VLAN: u16 = 0x8100;
 /// IEEE 802.1ad service tag.
 const ETHERTYPE_QINQ: u16 = 0x88a8;
 
@@ -88,24 +88,5 @@ impl Link {
     fn inner<F: Frame + ?Sized>(self, frame: &F) -> Result<Self, Reason> {
         let tag = frame.view::<VlanTag>(self.len).ok_or(Reason::Malformed)?;
         Ok(Self { len: self.len + size_of::<VlanTag>(), ethertype: u16::from_be_bytes(tag.ethertype) })
-    }
-}
-
-impl Ethernet {
-    /// Untagged header.
-    #[inline(always)]
-    pub const fn new(dst: [u8; 6], src: [u8; 6], ethertype: u16) -> Self {
-        Self { dst, src, ethertype: ethertype.to_be_bytes() }
-    }
-}
-
-impl TaggedEthernet {
-    /// Header with one 802.1Q tag of the given TCI (network order).
-    #[inline(always)]
-    pub const fn new(dst: [u8; 6], src: [u8; 6], tci: [u8; 2], ethertype: u16) -> Self {
-        Self {
-            ethernet: Ethernet::new(dst, src, ETHERTYPE_VLAN),
-            tag: VlanTag { tci, ethertype: ethertype.to_be_bytes() },
-        }
     }
 }

@@ -9,7 +9,7 @@ mod rtp;
 mod udp;
 
 pub use classify::{Kind, classify};
-pub use ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Ethernet, Link, TaggedEthernet, VlanTag};
+pub use ethernet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, Ethernet, Link, TaggedEthernet, VlanTag};
 pub use frame::{Frame, View};
 pub use ipv4::{Ipv4, Ipv4Udp};
 pub use ipv6::{Ipv6, Ipv6Udp};

@@ -56,18 +56,19 @@ impl Table {
 
     /// The number of flows.
     pub fn count(&self) -> Result<usize> {
-        let map: HashMap<MapData, FlowKey, FlowValue> = open(&self.directory, pins::FLOWS)?;
-        Ok(map.keys().filter(Result::is_ok).count())
+        let Some(net) = self.net()? else { return Ok(0) };
+        let map: HashMap<MapData, FlowKey, FlowValue> = open(&net, pins::FLOWS)?;
+        Ok(map.iter().flatten().filter(|(_, value)| value.table == self.number).count())
     }
 
     /// The flows, or those of one call, by call and local address. Flows that vanish meanwhile are left out.
     pub fn flows(&self, call: Option<&str>) -> Result<Vec<Flow>> {
-        let flows: HashMap<MapData, FlowKey, FlowValue> = open(&self.directory, pins::FLOWS)?;
-        let stats: Array<MapData, FlowStats> = open(&self.directory, pins::STATS)?;
+        let Some(net) = self.net()? else { return Ok(Vec::new()) };
+        let flows: HashMap<MapData, FlowKey, FlowValue> = open(&net, pins::FLOWS)?;
+        let stats: Array<MapData, FlowStats> = open(&net, pins::STATS)?;
         let infos: HashMap<MapData, FlowKey, FlowInfo> = open(&self.directory, pins::INFO)?;
         let mut found = Vec::new();
-        for entry in flows.iter() {
-            let Ok((key, value)) = entry else { continue };
+        for (key, value) in flows.iter().flatten().filter(|(_, value)| value.table == self.number) {
             let info = infos.get(&key, 0).ok();
             let flow = Flow::new(&key, &value, stats.get(&value.slot, 0).ok(), info.as_ref());
             if call.is_none_or(|call| flow.call_id == call) {
@@ -76,6 +77,13 @@ impl Table {
         }
         found.sort_by(|a, b| (&a.call_id, a.local).cmp(&(&b.call_id, b.local)));
         Ok(found)
+    }
+
+    /// Folder of the network namespace the flows are in; `None` before the first owner.
+    fn net(&self) -> Result<Option<PathBuf>> {
+        let net = self.owner()?.net;
+        let root = self.directory.parent().unwrap_or(&self.directory);
+        Ok((net != 0).then(|| root.join(format!("{}{net}", pins::NET_PREFIX))))
     }
 }
 

@@ -73,6 +73,7 @@ mod tests {
             start_ticks: 5,
             heartbeat_ns: 10 * second,
             orphan_after_ns: 0,
+            net: 1,
         };
         assert_eq!(State::of(&owner, Some(5), 11 * second), State::Alive);
         assert_eq!(State::of(&owner, Some(5), 60 * second), State::Silent);

@@ -65,7 +65,7 @@ impl Pins {
 
 fn key(port: u16) -> FlowKey {
     let addr = std::net::Ipv4Addr::new(127, 0, 0, 1).to_ipv6_mapped().octets();
-    FlowKey { addr, port: port.to_be_bytes(), pad: [0; 2] }
+    FlowKey { addr, port: port.to_be_bytes(), pad: [0; 6] }
 }
 
 fn info(call_id: &str) -> FlowInfo {
@@ -77,8 +77,6 @@ fn info(call_id: &str) -> FlowInfo {
         peer_interface: [0; 32],
         created_unix_us: 0,
         installed_ns: 1,
-        base_packets: 0,
-        base_bytes: 0,
         endpoint_addr: [0; 16],
         endpoint_port: [0; 2],
         media: 0,
@@ -98,18 +96,20 @@ fn stats(packets: u64) -> FlowStats {
 fn tables_and_flows_are_read_from_the_pins_alone() {
     let Some(pins) = Pins::new("read") else { return };
     let directory = pins.directory("5");
-    let flow = |slot| FlowValue { flags: FLOW_ACTIVE, slot, ..FlowValue::default() };
-    Pins::hash(&directory, pins::FLOWS, FLOWS_MAP_FLAGS, &[(key(30000), flow(1)), (key(30002), flow(2))]);
+    let flow = |slot| FlowValue { flags: FLOW_ACTIVE, slot, table: 5, ..FlowValue::default() };
+    let net = pins.directory("net1");
+    let other = FlowValue { table: 6, ..flow(3) };
+    let flows = [(key(30000), flow(1)), (key(30002), flow(2)), (key(30004), other)];
+    Pins::hash(&net, pins::FLOWS, FLOWS_MAP_FLAGS, &flows);
     Pins::hash(&directory, pins::INFO, FLOWS_MAP_FLAGS, &[(key(30000), info("a")), (key(30002), info("b"))]);
-    Pins::array(&directory, pins::STATS, &[stats(0), stats(7), stats(9)]);
+    Pins::array(&net, pins::STATS, &[stats(0), stats(7), stats(9)]);
     Pins::array(
         &directory,
         pins::OWNER,
-        &[Owner { abi_version: ABI_VERSION, pid: u32::MAX, ..Owner::default() }],
+        &[Owner { abi_version: ABI_VERSION, pid: u32::MAX, net: 1, ..Owner::default() }],
     );
     // Not tables: another directory of the daemon's, and numbers out of range.
     pins.directory("64");
-    let net = pins.directory("net1");
     Pins::hash(&net, pins::DEVICES, 0, &[(3_u32, 1_u64 << 5)]);
 
     let mut reasons = PerCpuArray::<MapData, u64>::create(65 * PACKET_REASONS, 0).unwrap();

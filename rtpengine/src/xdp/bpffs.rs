@@ -54,13 +54,10 @@ impl BpfRoot {
         self.0.join(table.to_string())
     }
 
-    /// The folder of the calling thread's network namespace.
-    ///
-    /// # Errors
-    /// `/proc` is not mounted.
-    pub fn net(&self) -> io::Result<PathBuf> {
-        let inode = fs::metadata("/proc/thread-self/ns/net")?.ino();
-        Ok(self.0.join(format!("{}{inode}", pins::NET_PREFIX)))
+    /// The folder of a network namespace.
+    #[must_use]
+    pub fn net_of(&self, inode: u64) -> PathBuf {
+        self.0.join(format!("{}{inode}", pins::NET_PREFIX))
     }
 
     /// Makes the root, mounting the BPF file system where it is missing.
@@ -78,6 +75,14 @@ impl BpfRoot {
         }
         Err(XdpError::BpfFs { path: self.0.clone(), source: io::Error::from_raw_os_error(libc::EINVAL) })
     }
+}
+
+/// Number of the calling thread's network namespace.
+///
+/// # Errors
+/// `/proc` is not mounted.
+pub fn own_net() -> io::Result<u64> {
+    Ok(fs::metadata("/proc/thread-self/ns/net")?.ino())
 }
 
 /// Mounts the BPF file system. Daemons that start at once take turns, so that none hides the mount of another.

@@ -2,20 +2,18 @@
 
 use std::{
     os::fd::{AsFd, OwnedFd},
-    path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use ahash::AHashMap;
 use rtpengine_common::pins;
 
 use super::{
-    bpffs::{LockedDir, make_dir, remove_pin, share_with_group},
+    bpffs::{remove_pin, share_with_group},
     error::XdpError,
+    net::NetMaps,
     object::Program,
     sys::{self, XdpFlags},
-    table::map_error,
 };
 use crate::netlink::{FeatureClient, Link, LinkKind, XdpAttached};
 
@@ -45,7 +43,7 @@ pub struct DeviceStatus {
 
 /// The attachments of one network namespace, shared with the daemons of other tables under a lock.
 pub struct Devices {
-    dir: PathBuf,
+    net: Arc<NetMaps>,
     table: u32,
     program: Program,
     features: Option<FeatureClient>,
@@ -54,32 +52,22 @@ pub struct Devices {
     transmitters: AHashMap<u32, bool>,
 }
 
-/// Attaching takes milliseconds; another daemon may hold the lock for a handful of devices.
-const LOCK_PATIENCE: Duration = Duration::from_secs(5);
-
 impl Devices {
-    /// Loads the program, or replaces the one of an older daemon, and lets it find `table`.
+    /// Loads the program, or replaces the one of an older daemon.
     ///
     /// # Errors
     /// See [`XdpError`].
-    pub fn open(
-        dir: PathBuf,
-        table: u32,
-        flows: std::os::fd::BorrowedFd<'_>,
-        stats: std::os::fd::BorrowedFd<'_>,
-    ) -> Result<Self, XdpError> {
-        let lock = locked(&dir)?;
-        make_dir(&dir.join(pins::LINKS))?;
-        let program = Program::load(&dir)?;
-        program.connect(table, flows, stats)?;
-        replace_program(&dir, &program)?;
+    pub fn open(net: Arc<NetMaps>, table: u32) -> Result<Self, XdpError> {
+        let lock = net.lock()?;
+        let program = Program::load(&net.dir)?;
+        replace_program(&net, &program)?;
         drop(lock);
         let features = FeatureClient::open()
             .inspect_err(
                 |error| tracing::debug!(target: "core", %error, "the kernel does not tell XDP features"),
             )
             .ok();
-        Ok(Self { dir, table, program, features, known: AHashMap::new(), transmitters: AHashMap::new() })
+        Ok(Self { net, table, program, features, known: AHashMap::new(), transmitters: AHashMap::new() })
     }
 
     /// Attaches the program to a device, or joins an attachment that is there. The answer is remembered until
@@ -95,10 +83,16 @@ impl Devices {
     }
 
     fn try_attach(&self, link: &Link) -> DeviceStatus {
-        let outcome = locked(&self.dir).and_then(|_lock| {
+        let outcome = self.net.lock().and_then(|_lock| {
+            if !self.net.is_current() {
+                return Ok(userspace(
+                    link,
+                    "a daemon of another version has taken the devices over".to_owned(),
+                ));
+            }
             let status = self.link_program(link)?;
             if status.mode != AttachMode::Userspace {
-                self.set_bit(link.index, true)?;
+                self.net.mark(link.index, self.table, true)?;
             }
             Ok(status)
         });
@@ -107,7 +101,7 @@ impl Devices {
 
     fn link_program(&self, link: &Link) -> Result<DeviceStatus, XdpError> {
         let program = self.program.fd()?;
-        let path = link_path(&self.dir, link.index);
+        let path = self.net.link_path(link.index);
         if let Ok(existing) = sys::open_pin(&path) {
             if sys::link_device(existing.as_fd()).ok().flatten() == Some(link.index)
                 && sys::update_link(existing.as_fd(), program).is_ok()
@@ -122,7 +116,7 @@ impl Devices {
             }
             // The device of that index is gone or is another one now; so are the tables noted for it.
             remove_pin(&path).map_err(|source| XdpError::Pin { path: path.clone(), source })?;
-            self.program.devices.remove(&link.index).map_err(map_error(pins::DEVICES, 0))?;
+            self.net.unmark(link.index)?;
         }
         if link.kind == LinkKind::NoEthernet {
             return Ok(userspace(link, "the device has no Ethernet framing".to_owned()));
@@ -196,13 +190,13 @@ impl Devices {
         if self.known.remove(&ifindex).is_none() {
             return;
         }
-        let path = link_path(&self.dir, ifindex);
-        let outcome = locked(&self.dir).and_then(|_lock| {
+        let path = self.net.link_path(ifindex);
+        let outcome = self.net.lock().and_then(|_lock| {
             let gone =
                 sys::open_pin(&path).is_ok_and(|link| !matches!(sys::link_device(link.as_fd()), Ok(Some(_))));
             if gone {
                 remove_pin(&path).map_err(|source| XdpError::Pin { path, source })?;
-                self.program.devices.remove(&ifindex).map_err(map_error(pins::DEVICES, 0))?;
+                self.net.unmark(ifindex)?;
             }
             Ok(())
         });
@@ -210,59 +204,11 @@ impl Devices {
             tracing::warn!(target: "core", device = ifindex, %error, "cannot tidy up after a device that is gone");
         }
     }
-
-    fn set_bit(&self, ifindex: u32, on: bool) -> Result<u64, XdpError> {
-        let failed = map_error(pins::DEVICES, 0);
-        let bit = 1u64 << self.table;
-        let old = self.program.devices.get(&ifindex).map_err(&failed)?.unwrap_or(0);
-        let new = if on { old | bit } else { old & !bit };
-        if new == 0 {
-            self.program.devices.remove(&ifindex).map_err(&failed)?;
-        } else if new != old {
-            self.program.devices.put(&ifindex, &new).map_err(&failed)?;
-        }
-        Ok(new)
-    }
-
-    /// Takes the table from all devices. Devices that serve no other table lose the program; the last table also removes
-    /// the shared maps.
-    ///
-    /// # Errors
-    /// See [`XdpError`].
-    pub fn close(self) -> Result<(), XdpError> {
-        let lock = locked(&self.dir)?;
-        self.program.disconnect(self.table)?;
-        let failed = map_error(pins::DEVICES, 0);
-        for ifindex in self.program.devices.keys().map_err(&failed)? {
-            if self.set_bit(ifindex, false)? == 0 {
-                let path = link_path(&self.dir, ifindex);
-                // The kernel detaches at once when a descriptor is the last to go, but only soon when a pin is.
-                let last = sys::open_pin(&path);
-                remove_pin(&path).map_err(|source| XdpError::Pin { path, source })?;
-                drop(last);
-            }
-        }
-        if self.program.devices.keys().map_err(&failed)?.is_empty() {
-            lock.remove()?;
-        }
-        Ok(())
-    }
-}
-
-fn locked(dir: &Path) -> Result<LockedDir, XdpError> {
-    LockedDir::acquire(dir, LOCK_PATIENCE)?.ok_or_else(|| XdpError::Pin {
-        path: dir.to_owned(),
-        source: std::io::Error::from_raw_os_error(libc::EWOULDBLOCK),
-    })
-}
-
-fn link_path(dir: &Path, ifindex: u32) -> PathBuf {
-    dir.join(pins::LINKS).join(ifindex.to_string())
 }
 
 /// Switches all attachments to the program just loaded, so that every device runs one version on one set of maps.
-fn replace_program(dir: &Path, program: &Program) -> Result<(), XdpError> {
-    let links = dir.join(pins::LINKS);
+fn replace_program(net: &NetMaps, program: &Program) -> Result<(), XdpError> {
+    let links = net.dir.join(pins::LINKS);
     let entries = std::fs::read_dir(&links).map_err(|source| XdpError::Pin { path: links, source })?;
     for entry in entries.flatten() {
         let path = entry.path();

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use rtpengine_common::abi::{
-    FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_DEBUG, FLOW_OUT_V6, FLOW_PT_FILTER, FLOW_REDIRECT, FLOW_RTCP_MUX,
-    FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FLOW_VLAN, FlowInfo, FlowKey, FlowStats, FlowValue,
-    MAX_CALL_ID, MAX_INTERFACE, MAX_TAG,
+    FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_DEBUG, FLOW_NO_CHECKSUM_IN, FLOW_OUT_V6, FLOW_PT_FILTER, FLOW_REDIRECT,
+    FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FLOW_VLAN, FlowInfo, FlowKey, FlowStats,
+    FlowValue, MAX_CALL_ID, MAX_INTERFACE, MAX_TAG,
 };
 use rtpengine_core::io::{FlowSpec, SourceMismatch};
 
@@ -42,17 +42,37 @@ pub fn socket_address(address: [u8; 16], port: [u8; 2]) -> SocketAddr {
 /// The lookup key of a local address.
 #[must_use]
 pub fn key(local: SocketAddr) -> FlowKey {
-    FlowKey { addr: map_address(local.ip()), port: local.port().to_be_bytes(), pad: [0; 2] }
+    FlowKey { addr: map_address(local.ip()), port: local.port().to_be_bytes(), pad: [0; 6] }
 }
 
-/// The static part of a flow with at most one output. `next_hop` is ignored for a flow without outputs, which only counts
-/// and drops.
+/// How packets of a flow come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Where they leave for; ignored for a flow without outputs, which only counts and drops.
+    pub hop: Option<NextHop>,
+    /// They arrive with UDP checksums that were never computed.
+    pub no_checksum_in: bool,
+}
+
+/// Where a flow is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Its table.
+    pub table: u32,
+    /// Its row of the counters.
+    pub slot: u32,
+    /// See [`FlowValue::idle_limit_ns`].
+    pub idle_limit_ns: u64,
+}
+
+/// The static part of a flow with at most one output.
 #[must_use]
-pub fn value(spec: &FlowSpec, next_hop: Option<&NextHop>, slot: u32, idle_limit_ns: u64) -> FlowValue {
+pub fn value(spec: &FlowSpec, route: &Route, room: Room) -> FlowValue {
     let mut value = FlowValue {
         flags: FLOW_ACTIVE,
-        slot,
-        idle_limit_ns,
+        slot: room.slot,
+        table: room.table,
+        idle_limit_ns: room.idle_limit_ns,
         expect_addr: map_address(spec.source.ip()),
         expect_port: spec.source.port().to_be_bytes(),
         ..FlowValue::default()
@@ -64,6 +84,9 @@ pub fn value(spec: &FlowSpec, next_hop: Option<&NextHop>, slot: u32, idle_limit_
     };
     if spec.rtcp_mux {
         value.flags |= FLOW_RTCP_MUX;
+    }
+    if route.no_checksum_in {
+        value.flags |= FLOW_NO_CHECKSUM_IN;
     }
     if spec.debug {
         value.flags |= FLOW_DEBUG;
@@ -92,7 +115,7 @@ pub fn value(spec: &FlowSpec, next_hop: Option<&NextHop>, slot: u32, idle_limit_
         value.flags |= FLOW_SET_TOS;
         value.tos = tos;
     }
-    if let Some(hop) = next_hop {
+    if let Some(hop) = &route.hop {
         // Loopback cannot be a redirect target; its frames go back where they came from.
         if hop.kind != LinkKind::Loopback {
             value.flags |= FLOW_REDIRECT;
@@ -121,8 +144,6 @@ pub fn info(spec: &FlowSpec, installed_ns: u64) -> FlowInfo {
         peer_interface: padded::<MAX_INTERFACE>(&identity.peer_interface),
         created_unix_us: identity.created_unix_us,
         installed_ns,
-        base_packets: 0,
-        base_bytes: 0,
         endpoint_addr: map_address(spec.source.ip()),
         endpoint_port: spec.source.port().to_be_bytes(),
         media: identity.media,
@@ -170,8 +191,10 @@ mod tests {
         }
     }
 
-    fn hop(kind: LinkKind) -> NextHop {
-        NextHop {
+    const ROOM: Room = Room { table: 3, slot: 5, idle_limit_ns: 9 };
+
+    fn route(kind: LinkKind) -> Route {
+        let hop = NextHop {
             ifindex: 7,
             device: "eth0".into(),
             src_mac: [1; 6],
@@ -180,15 +203,17 @@ mod tests {
             mtu: 1500,
             neighbour: None,
             kind,
-        }
+        };
+        Route { hop: Some(hop), no_checksum_in: true }
     }
 
     #[test]
     fn every_field_reaches_the_map() {
-        let value = value(&spec(), Some(&hop(LinkKind::Ethernet)), 5, 9);
+        let value = value(&spec(), &route(LinkKind::Ethernet), ROOM);
         let expected = FLOW_ACTIVE
             | FLOW_SOURCE_DROP
             | FLOW_RTCP_MUX
+            | FLOW_NO_CHECKSUM_IN
             | FLOW_PT_FILTER
             | FLOW_OUT_V6
             | FLOW_SET_TOS
@@ -197,8 +222,8 @@ mod tests {
         assert_eq!(value.flags, expected);
         assert_eq!(value.payload_types, [1, 1 << 37]);
         assert_eq!(
-            (value.slot, value.idle_limit_ns, value.ifindex, value.mtu, value.tos),
-            (5, 9, 7, 1500, 184)
+            (value.table, value.slot, value.idle_limit_ns, value.ifindex, value.mtu, value.tos),
+            (3, 5, 9, 7, 1500, 184)
         );
         assert_eq!((value.vlan, value.src_mac, value.dst_mac), ([1, 0x23], [1; 6], [2; 6]));
         assert_eq!(socket_address(value.expect_addr, value.expect_port), spec().source);
@@ -212,14 +237,15 @@ mod tests {
         let mut spec = spec();
         spec.outputs.clear();
         assert_eq!(
-            value(&spec, None, 0, 0).flags & (FLOW_BLACKHOLE | FLOW_REDIRECT | FLOW_OUT_V6),
+            value(&spec, &Route { hop: None, no_checksum_in: false }, ROOM).flags
+                & (FLOW_BLACKHOLE | FLOW_REDIRECT | FLOW_OUT_V6),
             FLOW_BLACKHOLE
         );
     }
 
     #[test]
     fn loopback_frames_go_back_where_they_came_from() {
-        assert_eq!(value(&spec(), Some(&hop(LinkKind::Loopback)), 0, 0).flags & FLOW_REDIRECT, 0);
+        assert_eq!(value(&spec(), &route(LinkKind::Loopback), ROOM).flags & FLOW_REDIRECT, 0);
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Job {
         }
         self.outcome = match self.action {
             Action::Install(key, value) => {
-                self.maps.stats.continue_from(value.slot, &self.relay.sources(self.stream));
+                self.maps.stats().continue_from(value.slot, &self.relay.sources(self.stream));
                 match self.maps.install(&key, &value) {
                     Ok(true) => Outcome::Done,
                     Ok(false) => Outcome::NotRun,
@@ -131,7 +131,7 @@ impl Job {
                 }
             }
             Action::Wake(slot) => {
-                self.maps.stats.wake(slot, clock::now_ns());
+                self.maps.stats().wake(slot, clock::now_ns());
                 Outcome::Done
             }
         };

@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{
+    bpffs::own_net,
     clock,
     counters::CounterBook,
     devices::Devices,
@@ -98,13 +99,11 @@ pub(super) fn spawn(
 
 async fn set_up(config: &OffloadConfig, table: u32) -> Result<(RouteClient, Table, Devices), XdpError> {
     config.root.prepare()?;
-    let table = Table::open(&config.root, table, config.orphan_after)?;
+    let net =
+        own_net().map_err(|source| XdpError::Pin { path: "/proc/thread-self/ns/net".into(), source })?;
+    let table = Table::open(&config.root, table, net, config.orphan_after)?;
     orphans::sweep(&config.root, table.number, clock::now_ns());
-    let net = config
-        .root
-        .net()
-        .map_err(|source| XdpError::Pin { path: "/proc/thread-self/ns/net".into(), source })?;
-    let devices = Devices::open(net, table.number, table.maps.flows.fd(), table.maps.stats_map.fd())?;
+    let devices = Devices::open(Arc::clone(&table.maps.net), table.number)?;
     let routes = RouteClient::connect().await?;
     Ok((routes, table, devices))
 }

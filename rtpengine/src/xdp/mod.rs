@@ -1,7 +1,7 @@
 //! The kernel path: loads the XDP program, attaches it, and keeps its flows in line with what the core wants.
 //!
 //! - [`handle`]: what the rest of the daemon uses; `manager` and `state`: the thread behind it
-//! - [`table`], [`object`], [`devices`]: pinned maps, program, attachments; [`bpffs`] and [`sys`] below them
+//! - [`table`], [`net`]: pinned maps; [`object`], [`devices`]: program, attachments; [`bpffs`] and [`sys`] below them
 //! - [`flow`]: a flow as the maps hold it; `hops`: its next hop; [`handover`]: how it changes hands
 //! - [`stats`], `slots`, [`counters`]: what the kernel counted
 //! - `orphans`: what daemons that are gone left behind
@@ -19,6 +19,7 @@ pub mod handle;
 pub mod handover;
 mod hops;
 mod manager;
+pub mod net;
 pub mod object;
 mod orphans;
 pub mod queue;

@@ -1,7 +1,7 @@
 //! Sweeps tables whose daemon is gone: flows without packets for the time their owner allowed expire, and a table without
 //! flows is removed.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use rtpengine_common::abi::{FlowInfo, FlowStats};
 
@@ -17,14 +17,14 @@ pub fn sweep(root: &BpfRoot, own: u32, now_ns: u64) {
         if number == own {
             continue;
         }
-        if let Err(error) = sweep_table(&entry.path(), number, now_ns) {
+        if let Err(error) = sweep_table(root, number, now_ns) {
             tracing::debug!(target: "core", table = number, %error, "cannot look after an ownerless table");
         }
     }
 }
 
-fn sweep_table(path: &Path, number: u32, now_ns: u64) -> Result<(), XdpError> {
-    let Some(table) = Table::ownerless(path, number)? else { return Ok(()) };
+fn sweep_table(root: &BpfRoot, number: u32, now_ns: u64) -> Result<(), XdpError> {
+    let Some(table) = Table::ownerless(root, number)? else { return Ok(()) };
     let owner = table.owner();
     let failed = |source| XdpError::Map { name: format!("flows of table {number}"), entries: 0, source };
     let mut left = 0u32;

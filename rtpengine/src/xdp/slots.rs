@@ -5,33 +5,47 @@ use std::collections::VecDeque;
 /// How long a row rests after its flow left the map: a program run lasts microseconds, so this is plenty.
 pub const QUARANTINE_NS: u64 = 100_000_000;
 
-/// Allocator of slots `0..capacity`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    /// Of a chunk that another table holds, or nobody.
+    Foreign,
+    Free,
+    Used,
+}
+
+/// Allocator of the slots of the chunks that a table holds.
 #[derive(Debug)]
 pub struct Slots {
-    used: Vec<bool>,
+    slots: Vec<Slot>,
     free: Vec<u32>,
     resting: VecDeque<(u64, u32)>,
 }
 
 impl Slots {
-    /// All slots free.
+    /// For slots `0..capacity`, none of which is held yet.
     #[must_use]
     pub fn new(capacity: u32) -> Self {
         let length = usize::try_from(capacity).unwrap_or(0);
-        // Lowest first, so that few pages of the counters are touched.
-        Self { used: vec![false; length], free: (0..capacity).rev().collect(), resting: VecDeque::new() }
+        Self { slots: vec![Slot::Foreign; length], free: Vec::new(), resting: VecDeque::new() }
     }
 
-    /// Marks the slots of adopted flows. `false` for a slot out of range or taken twice.
-    pub fn claim(&mut self, slot: u32) -> bool {
-        let Some(used) = usize::try_from(slot).ok().and_then(|index| self.used.get_mut(index)) else {
-            return false;
-        };
-        if *used {
-            return false;
+    /// The slots from `first` on are held from now on.
+    pub fn add_chunk(&mut self, first: u32, count: u32) {
+        // Lowest first, so that few pages of the counters are touched.
+        for slot in (first..first.saturating_add(count)).rev() {
+            self.release_unused(slot);
         }
-        *used = true;
-        true
+    }
+
+    /// Marks the slots of adopted flows. `false` for a slot that is not held or taken twice.
+    pub fn claim(&mut self, slot: u32) -> bool {
+        match self.slot(slot) {
+            Some(state @ Slot::Free) => {
+                *state = Slot::Used;
+                true
+            }
+            Some(Slot::Foreign | Slot::Used) | None => false,
+        }
     }
 
     /// A free slot.
@@ -39,21 +53,18 @@ impl Slots {
         // Claimed slots are still listed: taking them out one by one would cost a pass over the list each.
         loop {
             let slot = self.free.pop()?;
-            let index = usize::try_from(slot).ok()?;
-            match self.used.get_mut(index) {
-                Some(used) if !*used => {
-                    *used = true;
-                    return Some(slot);
-                }
-                Some(_) | None => {}
+            if self.claim(slot) {
+                return Some(slot);
             }
         }
     }
 
     /// Gives back a slot that no packet can have reached.
     pub fn release_unused(&mut self, slot: u32) {
-        self.mark(slot, false);
-        self.free.push(slot);
+        if let Some(state) = self.slot(slot) {
+            *state = Slot::Free;
+            self.free.push(slot);
+        }
     }
 
     /// Puts a slot to rest after its flow was removed.
@@ -72,10 +83,8 @@ impl Slots {
         Some(slot)
     }
 
-    fn mark(&mut self, slot: u32, value: bool) {
-        if let Some(used) = usize::try_from(slot).ok().and_then(|index| self.used.get_mut(index)) {
-            *used = value;
-        }
+    fn slot(&mut self, slot: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(usize::try_from(slot).ok()?)
     }
 }
 
@@ -86,6 +95,8 @@ mod tests {
     #[test]
     fn a_retired_slot_rests_before_it_is_given_out_again() {
         let mut slots = Slots::new(1);
+        assert_eq!(slots.allocate(), None);
+        slots.add_chunk(0, 1);
         assert_eq!(slots.allocate(), Some(0));
         assert_eq!(slots.allocate(), None);
         slots.retire(0, 1000);
@@ -96,7 +107,9 @@ mod tests {
 
     #[test]
     fn adopted_slots_are_not_given_out() {
-        let mut slots = Slots::new(3);
+        let mut slots = Slots::new(4);
+        slots.add_chunk(0, 3);
+        assert!(!slots.claim(3), "another table's");
         assert!(slots.claim(1));
         assert!(!slots.claim(1));
         assert!(!slots.claim(7));

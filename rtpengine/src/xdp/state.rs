@@ -6,7 +6,7 @@ use std::{
 };
 
 use ahash::AHashMap;
-use rtpengine_common::abi::{FlowKey, FlowValue};
+use rtpengine_common::abi::{FlowKey, FlowValue, SLOTS_PER_CHUNK};
 use rtpengine_core::io::{FlowSpec, MediaEvent, Path, Reason, StreamId};
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -15,7 +15,7 @@ use super::{
     counters::CounterBook,
     devices::{AttachMode, Devices},
     error::XdpError,
-    flow::{self, AdoptedFlow},
+    flow::{self, AdoptedFlow, Room, Route},
     handle::{Events, OffloadConfig, Status},
     handover::{self, Action, Handover, Outcome, Report, Ticket},
     hops::{HopKey, Hops},
@@ -24,7 +24,7 @@ use super::{
     slots::Slots,
     table::Table,
 };
-use crate::netlink::{Change, LinkKind, Lookup, NextHop, RouteClient, Tables, Unresolved};
+use crate::netlink::{Change, LinkKind, Lookup, RouteClient, Tables, Unresolved};
 
 /// Where a flow is.
 #[derive(Debug)]
@@ -92,7 +92,7 @@ impl State {
         events: Events,
         status: Arc<RwLock<Status>>,
     ) -> Self {
-        let counters = Arc::new(CounterBook::new(Arc::clone(&table.maps.stats)));
+        let counters = Arc::new(CounterBook::new(Arc::clone(table.maps.stats())));
         let idle_ns = u64::try_from(config.idle_after.as_nanos()).unwrap_or(u64::MAX);
         Self {
             config,
@@ -131,6 +131,9 @@ impl State {
                 reasons.join("; ")
             };
             return Err(XdpError::Attach(text));
+        }
+        for first in self.table.maps.net.chunks_of(self.table.number)? {
+            self.slots.add_chunk(first, SLOTS_PER_CHUNK);
         }
         let flows = self.table.maps.list().map_err(self.map_error())?;
         for flow in flows {
@@ -193,7 +196,7 @@ impl State {
         Some(Place::Kernel {
             slot,
             value: adopted.value,
-            idle: Idle::No { punted: self.table.maps.stats.read(slot).punted },
+            idle: Idle::No { punted: self.table.maps.stats().read(slot).punted },
         })
     }
 
@@ -234,7 +237,7 @@ impl State {
         match &mut flow.place {
             Place::Userspace(_) => return,
             Place::Kernel { idle, slot, .. } => {
-                let punted = self.table.maps.stats.read(*slot).punted;
+                let punted = self.table.maps.stats().read(*slot).punted;
                 *idle = match report.outcome {
                     Outcome::Done => Idle::No { punted },
                     Outcome::NotRun | Outcome::Refused(_) => Idle::Yes { punted },
@@ -357,7 +360,7 @@ impl State {
             .adopted
             .values()
             .filter(|flow| {
-                let seen = self.table.maps.stats.read(flow.value.slot).last_seen_ns;
+                let seen = self.table.maps.stats().read(flow.value.slot).last_seen_ns;
                 now.saturating_sub(seen.max(flow.info.installed_ns)) > limit
             })
             .map(|flow| (flow.key, flow.value.slot))
@@ -376,8 +379,7 @@ impl State {
         match stop {
             Stop::Keep => {}
             Stop::Remove => {
-                let outcome = self.devices.close().and(self.table.remove());
-                if let Err(error) = outcome {
+                if let Err(error) = self.table.remove() {
                     tracing::warn!(target: "core", %error, "could not remove everything from the kernel");
                 }
             }
@@ -399,9 +401,9 @@ impl State {
         match (&flow.place, wanted) {
             // The report of the job comes and evaluates again.
             (Place::Entering { .. }, _) => {}
-            (Place::Userspace(_), Ok(hop)) => self.enter(stream, hop.as_ref()),
-            (Place::Kernel { slot, value, .. }, Ok(hop)) => {
-                let new = flow::value(&flow.spec, hop.as_ref(), *slot, self.idle_ns);
+            (Place::Userspace(_), Ok(route)) => self.enter(stream, &route),
+            (Place::Kernel { slot, value, .. }, Ok(route)) => {
+                let new = flow::value(&flow.spec, &route, self.room(*slot));
                 if new != *value {
                     self.replace(stream, new);
                 }
@@ -411,8 +413,12 @@ impl State {
         self.tell(stream);
     }
 
-    /// The next hop of a flow that may be in the kernel (none for one that only counts and drops), or why it may not.
-    fn wanted(&mut self, stream: StreamId, tables: &Tables) -> Result<Option<NextHop>, Reason> {
+    fn room(&self, slot: u32) -> Room {
+        Room { table: self.table.number, slot, idle_limit_ns: self.idle_ns }
+    }
+
+    /// The way of a flow that may be in the kernel, or why it may not.
+    fn wanted(&mut self, stream: StreamId, tables: &Tables) -> Result<Route, Reason> {
         let flow = self.flows.get(&stream).ok_or(Reason::Deleting)?;
         let spec = &flow.spec;
         if spec.outputs.len() > 1 {
@@ -426,7 +432,11 @@ impl State {
         if mode == AttachMode::Userspace {
             return Err(if from_here { Reason::LocalPeer } else { Reason::NoXdp });
         }
-        let Some(key) = &flow.hop else { return Ok(None) };
+        // Between the ends of a veth pair nothing fills checksums in that the sender left to hardware. In generic mode the
+        // stack still knows of them.
+        let no_checksum_in =
+            mode == AttachMode::Native && ingress.is_some_and(|link| link.kind == LinkKind::Veth);
+        let Some(key) = &flow.hop else { return Ok(Route { hop: None, no_checksum_in }) };
         let hop = match self.hops.get(key) {
             Some(Ok(hop)) => hop.clone(),
             Some(Err(unresolved)) => return Err(unresolved.reason()),
@@ -444,20 +454,37 @@ impl State {
                 return Err(Reason::EgressDevice);
             }
         }
-        Ok(Some(hop))
+        Ok(Route { hop: Some(hop), no_checksum_in })
+    }
+
+    /// A row of the counters.
+    fn allocate(&mut self) -> Option<u32> {
+        if let Some(slot) = self.slots.allocate() {
+            return Some(slot);
+        }
+        match self.table.maps.net.take_chunk(self.table.number) {
+            Ok(first) => self.slots.add_chunk(first?, SLOTS_PER_CHUNK),
+            Err(error) => {
+                tracing::warn!(target: "core", table = self.table.number, %error, "no room for more flows");
+                return None;
+            }
+        }
+        self.slots.allocate()
     }
 
     /// Userspace to kernel.
-    fn enter(&mut self, stream: StreamId, hop: Option<&NextHop>) {
+    fn enter(&mut self, stream: StreamId, route: &Route) {
+        let room = self.allocate().map(|slot| self.room(slot));
         let Some(flow) = self.flows.get_mut(&stream) else { return };
-        let Some(slot) = self.slots.allocate() else {
+        let Some(room) = room else {
             flow.place = Place::Userspace(Reason::TableFull);
             return;
         };
+        let slot = room.slot;
         let now = clock::now_ns();
         let key = flow::key(flow.spec.local);
-        let value = flow::value(&flow.spec, hop, slot, self.idle_ns);
-        self.table.maps.stats.reset(slot, now);
+        let value = flow::value(&flow.spec, route, room);
+        self.table.maps.stats().reset(slot, now);
         if let Err(error) = self.table.maps.info.put(&key, &flow::info(&flow.spec, now)) {
             flow.place = Place::Userspace(refusal(&error));
             self.slots.release_unused(slot);
@@ -553,7 +580,7 @@ impl State {
     fn check_idle(&mut self, stream: StreamId, now: u64) {
         let Some(flow) = self.flows.get_mut(&stream) else { return };
         let Place::Kernel { slot, idle, .. } = &mut flow.place else { return };
-        let stats = self.table.maps.stats.read(*slot);
+        let stats = self.table.maps.stats().read(*slot);
         let silent = now.saturating_sub(stats.last_seen_ns) > self.idle_ns;
         match *idle {
             Idle::No { punted } if silent => *idle = Idle::Yes { punted },
@@ -611,7 +638,7 @@ impl State {
     }
 
     fn map_error(&self) -> impl Fn(io::Error) -> XdpError + use<> {
-        super::table::map_error(rtpengine_common::pins::FLOWS, rtpengine_common::abi::MAX_FLOWS)
+        super::net::map_error(rtpengine_common::pins::FLOWS, rtpengine_common::abi::MAX_FLOWS)
     }
 }
 

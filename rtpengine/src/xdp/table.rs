@@ -2,27 +2,24 @@
 
 use std::{
     io,
-    os::fd::{AsFd, OwnedFd},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rtpengine_common::{
-    abi::{
-        ABI_VERSION, FLOWS_MAP_FLAGS, FlowInfo, FlowKey, FlowStats, FlowValue, MAX_FLOWS, Owner,
-        STATS_MAP_FLAGS,
-    },
+    abi::{ABI_VERSION, FLOWS_MAP_FLAGS, FlowInfo, FlowKey, FlowValue, MAX_FLOWS, Owner},
     pins,
 };
 
 use super::{
-    bpffs::{BpfRoot, LockedDir, remove_pin, share_with_group},
+    bpffs::{BpfRoot, LockedDir, remove_pin},
     clock,
     error::XdpError,
     flow::AdoptedFlow,
+    net::{NetMaps, map_error, open_or_create, size},
     stats::StatsArea,
-    sys::{self, Map, MapShape, MapType, Plain},
+    sys::{self, Map, MapShape, MapType},
 };
 
 /// How long a daemon that starts waits for the table: an orderly predecessor may be about to leave, and another daemon's
@@ -32,42 +29,41 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The maps of a table. Shared with the handover jobs that run in relay threads.
 #[derive(Debug)]
 pub struct TableMaps {
-    /// Flows by local address; read by the program.
-    pub flows: Map<FlowKey, FlowValue>,
+    number: u32,
+    /// Flows and counters, shared with other tables.
+    pub net: Arc<NetMaps>,
     /// Who the flows belong to.
     pub info: Map<FlowKey, FlowInfo>,
-    /// Counters, as a map for the program's table array.
-    pub stats_map: Map<u32, FlowStats>,
-    /// Counters, as memory.
-    pub stats: Arc<StatsArea>,
     owner: Map<u32, Owner>,
     /// `true` once the table is closed: a handover job that comes late must not install anything.
     closed: Mutex<bool>,
 }
 
 impl TableMaps {
-    fn open(dir: &Path) -> Result<Self, XdpError> {
-        let hash = |value_size, flags| MapShape {
-            map_type: MapType::Hash as u32,
-            key_size: size::<FlowKey>(),
-            value_size,
-            max_entries: MAX_FLOWS,
-            flags,
-        };
-        let array = |value_size, max_entries, flags| MapShape {
-            map_type: MapType::Array as u32,
-            key_size: size::<u32>(),
+    fn open(dir: &Path, number: u32, net: Arc<NetMaps>) -> Result<Self, XdpError> {
+        let shape = |map_type: MapType, key_size, value_size, max_entries, flags| MapShape {
+            map_type: map_type as u32,
+            key_size,
             value_size,
             max_entries,
             flags,
         };
-        let owner = open_or_create(dir, pins::OWNER, array(size::<Owner>(), 1, 0))?;
-        let flows = open_or_create(dir, pins::FLOWS, hash(size::<FlowValue>(), FLOWS_MAP_FLAGS))?;
-        let info = open_or_create(dir, pins::INFO, hash(size::<FlowInfo>(), FLOWS_MAP_FLAGS))?;
-        let stats_map: Map<u32, FlowStats> =
-            open_or_create(dir, pins::STATS, array(size::<FlowStats>(), MAX_FLOWS, STATS_MAP_FLAGS))?;
-        let stats = StatsArea::map(stats_map.fd(), MAX_FLOWS).map_err(map_error(pins::STATS, MAX_FLOWS))?;
-        Ok(Self { flows, info, stats_map, stats: Arc::new(stats), owner, closed: Mutex::new(false) })
+        let (key, value) = (size::<FlowKey>(), size::<FlowInfo>());
+        let owner = shape(MapType::Array, size::<u32>(), size::<Owner>(), 1, 0);
+        let info = shape(MapType::Hash, key, value, MAX_FLOWS, FLOWS_MAP_FLAGS);
+        Ok(Self {
+            number,
+            net,
+            info: open_or_create(dir, pins::INFO, info)?,
+            owner: open_or_create(dir, pins::OWNER, owner)?,
+            closed: Mutex::new(false),
+        })
+    }
+
+    /// The counters.
+    #[must_use]
+    pub fn stats(&self) -> &Arc<StatsArea> {
+        &self.net.stats
     }
 
     /// Puts a flow into the kernel, unless the table is being closed (`Ok(false)`).
@@ -79,7 +75,7 @@ impl TableMaps {
         if *closed {
             return Ok(false);
         }
-        self.flows.put(key, value)?;
+        self.net.flows.put(key, value)?;
         Ok(true)
     }
 
@@ -94,10 +90,10 @@ impl TableMaps {
     /// # Errors
     /// As the map access.
     pub fn remove(&self, key: &FlowKey, slot: u32) -> io::Result<()> {
-        if self.flows.get(key)?.is_some_and(|value| value.slot != slot) {
+        if self.net.flows.get(key)?.is_some_and(|value| value.slot != slot) {
             return Ok(());
         }
-        self.flows.remove(key)?;
+        self.net.flows.remove(key)?;
         self.info.remove(key).map(drop)
     }
 
@@ -117,21 +113,23 @@ impl TableMaps {
         self.owner.put(&0, owner)
     }
 
-    /// All flows with what belongs to them. Flows without an info record are dropped from the map: they could not be
+    /// All flows of the table with what belongs to them. Flows without an info record are dropped from the map: they could not be
     /// claimed, and are what a crash between two updates leaves.
     ///
     /// # Errors
     /// As the map access.
     pub fn list(&self) -> io::Result<Vec<AdoptedFlow>> {
         let mut flows = Vec::new();
-        for key in self.flows.keys()? {
-            let Some(value) = self.flows.get(&key)? else { continue };
+        for key in self.net.flows.keys()? {
+            let Some(value) = self.net.flows.get(&key)?.filter(|value| value.table == self.number) else {
+                continue;
+            };
             match self.info.get(&key)? {
                 Some(info) => {
-                    flows.push(AdoptedFlow { key, value, info, stats: self.stats.read(value.slot) })
+                    flows.push(AdoptedFlow { key, value, info, stats: self.net.stats.read(value.slot) })
                 }
                 None => {
-                    self.flows.remove(&key)?;
+                    self.net.flows.remove(&key)?;
                 }
             }
         }
@@ -151,12 +149,17 @@ pub struct Table {
 }
 
 impl Table {
-    /// Takes a table over or makes it. Maps of another ABI version are migrated where `migrate` knows how, and discarded
-    /// otherwise.
+    /// Takes a table over or makes it, with its flows in the network namespace of `net`. A table of another ABI version,
+    /// or whose flows are in another namespace, starts empty: its calls continue in userspace.
     ///
     /// # Errors
     /// [`XdpError::InUse`] where a live daemon owns it.
-    pub fn open(root: &BpfRoot, number: u32, orphan_after: Duration) -> Result<Self, XdpError> {
+    pub fn open(
+        root: &BpfRoot,
+        number: u32,
+        net_inode: u64,
+        orphan_after: Duration,
+    ) -> Result<Self, XdpError> {
         let path = root.table(number);
         let Some(dir) = LockedDir::acquire(&path, PATIENCE)? else {
             return Err(XdpError::InUse {
@@ -164,22 +167,31 @@ impl Table {
                 pid: recorded_owner(&path).map_or(0, |owner| owner.pid),
             });
         };
-        let maps = match recorded_owner(&path) {
-            Some(previous) if previous.abi_version != ABI_VERSION && previous.abi_version != 0 => {
-                migrate(&path, previous.abi_version)?
-            }
-            Some(previous) if previous.pid != 0 => {
+        match recorded_owner(&path) {
+            Some(previous) if previous.net == net_inode => {
                 tracing::warn!(
                     target: "core",
                     table = number,
                     pid = previous.pid,
                     "taking the kernel table over from a daemon that is gone"
                 );
-                TableMaps::open(&path)?
             }
-            Some(_) => TableMaps::open(&path)?,
-            None => discard(&path).and_then(|()| TableMaps::open(&path))?,
-        };
+            Some(previous) => {
+                tracing::warn!(
+                    target: "core",
+                    table = number,
+                    pid = previous.pid,
+                    "the kernel table was used in another network namespace; what is left there is removed"
+                );
+                if let Some(net) = NetMaps::existing(&root.net_of(previous.net))? {
+                    net.purge(number)?;
+                }
+                discard(&path)?;
+            }
+            None => discard(&path)?,
+        }
+        let net = Arc::new(NetMaps::open(&root.net_of(net_inode), number)?);
+        let maps = TableMaps::open(&path, number, net)?;
         let pid = std::process::id();
         let owner = Owner {
             abi_version: ABI_VERSION,
@@ -187,6 +199,7 @@ impl Table {
             start_ticks: start_ticks().unwrap_or(0),
             heartbeat_ns: clock::now_ns(),
             orphan_after_ns: u64::try_from(orphan_after.as_nanos()).unwrap_or(u64::MAX),
+            net: net_inode,
         };
         maps.set_owner(&owner).map_err(map_error(pins::OWNER, 1))?;
         Ok(Self { number, maps: Arc::new(maps), dir, owner })
@@ -197,14 +210,13 @@ impl Table {
     ///
     /// # Errors
     /// See [`XdpError`].
-    pub fn ownerless(path: &Path, number: u32) -> Result<Option<Self>, XdpError> {
-        let Some(dir) = LockedDir::try_acquire(path)? else { return Ok(None) };
-        match recorded_owner(path) {
-            Some(owner) if owner.abi_version == ABI_VERSION => {
-                Ok(Some(Self { number, maps: Arc::new(TableMaps::open(path)?), dir, owner }))
-            }
-            Some(_) | None => Ok(None),
-        }
+    pub fn ownerless(root: &BpfRoot, number: u32) -> Result<Option<Self>, XdpError> {
+        let path = root.table(number);
+        let Some(dir) = LockedDir::try_acquire(&path)? else { return Ok(None) };
+        let Some(owner) = recorded_owner(&path) else { return Ok(None) };
+        let Some(net) = NetMaps::existing(&root.net_of(owner.net))? else { return Ok(None) };
+        let maps = Arc::new(TableMaps::open(&path, number, Arc::new(net))?);
+        Ok(Some(Self { number, maps, dir, owner }))
     }
 
     /// The owner's record as written at start.
@@ -221,76 +233,41 @@ impl Table {
         }
     }
 
-    /// Removes all pins of the table.
+    /// Removes the table: its flows, its pins, and the program from devices that serve no other table.
     ///
     /// # Errors
-    /// [`XdpError::Pin`].
+    /// See [`XdpError`].
     pub fn remove(self) -> Result<(), XdpError> {
         self.maps.close();
+        self.maps.net.purge(self.number)?;
         self.dir.remove()
     }
 }
 
-/// The record in a table's folder, if there is a readable one.
+/// The record of this version in a table's folder. `None` for other versions: their records differ in size or number.
 fn recorded_owner(dir: &Path) -> Option<Owner> {
     let fd = sys::open_pin(&dir.join(pins::OWNER)).ok()?;
-    Map::<u32, Owner>::new(fd).ok()?.get(&0).ok()?
+    let owner = Map::<u32, Owner>::new(fd).ok()?.get(&0).ok()??;
+    (owner.abi_version == ABI_VERSION).then_some(owner)
 }
 
-/// Carries flows over from another version of the ABI. Version 1 is the first one, so there is nothing to read yet: what
-/// an unknown version left is discarded, and its calls continue in userspace.
-fn migrate(dir: &Path, version: u32) -> Result<TableMaps, XdpError> {
-    tracing::warn!(
-        target: "core",
-        dir = %dir.display(),
-        version,
-        ours = ABI_VERSION,
-        "the kernel table is of another version; its flows are discarded and continue in userspace"
-    );
-    discard(dir)?;
-    TableMaps::open(dir)
-}
-
+/// Removes what an unknown version left.
 fn discard(dir: &Path) -> Result<(), XdpError> {
-    for name in [pins::FLOWS, pins::STATS, pins::INFO, pins::OWNER] {
-        let path = dir.join(name);
-        remove_pin(&path).map_err(|source| XdpError::Pin { path, source })?;
+    let failed = |source| XdpError::Pin { path: dir.to_owned(), source };
+    let mut found = false;
+    for entry in std::fs::read_dir(dir).map_err(failed)?.flatten() {
+        found = true;
+        remove_pin(&entry.path()).map_err(failed)?;
+    }
+    if found {
+        tracing::warn!(
+            target: "core",
+            dir = %dir.display(),
+            ours = ABI_VERSION,
+            "the kernel table is of another version; its flows are discarded and continue in userspace"
+        );
     }
     Ok(())
-}
-
-/// Opens a pinned map or creates and pins it.
-///
-/// # Errors
-/// [`XdpError::Map`], [`XdpError::Pin`].
-pub(super) fn open_or_create<K: Plain, V: Plain>(
-    dir: &Path,
-    name: &str,
-    shape: MapShape,
-) -> Result<Map<K, V>, XdpError> {
-    let path = dir.join(name);
-    let failed = map_error(name, shape.max_entries);
-    let fd: OwnedFd = match sys::open_pin(&path) {
-        Ok(fd) => fd,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let fd = sys::create_map(&format!("rtpe_{name}"), shape).map_err(&failed)?;
-            sys::pin(fd.as_fd(), &path).map_err(|source| XdpError::Pin { path: path.clone(), source })?;
-            share_with_group(&path)?;
-            fd
-        }
-        Err(source) => return Err(XdpError::Pin { path, source }),
-    };
-    Map::new(fd).map_err(failed)
-}
-
-pub(super) fn map_error(name: &str, entries: u32) -> impl Fn(io::Error) -> XdpError + use<> {
-    let name = name.to_owned();
-    move |source| XdpError::Map { name: name.clone(), entries, source }
-}
-
-pub(super) fn size<T>() -> u32 {
-    // Map keys and values are at most hundreds of bytes long.
-    size_of::<T>() as u32
 }
 
 /// `/proc/self/stat` field 22.

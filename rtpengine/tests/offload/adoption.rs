@@ -69,3 +69,39 @@ fn another_daemon_removes_a_table_whose_owner_is_gone_and_whose_flows_are_silent
     assert!(!left.contains(&"1".to_owned()) && left.contains(&"2".to_owned()), "{left:?}");
     other.handle.shutdown();
 }
+
+#[test]
+fn maps_of_another_version_are_replaced_and_the_devices_go_on_with_the_new_program() {
+    use rtpengine::xdp::sys::{Map, open_pin};
+    let Some(world) = World::new() else { return };
+    let manager = world.start(1);
+    manager.install(forward());
+    manager.wait_for(FORWARD, Path::Kernel);
+    drop(manager);
+    let before = world.engine.xdp("ea").unwrap().unwrap();
+
+    // What is left says that it is of a version nobody knows.
+    let net = world.engine.run(|| rtpengine::xdp::bpffs::own_net().unwrap()).unwrap();
+    let net = rtpengine::xdp::BpfRoot::new(&world.root.0).net_of(net);
+    Map::<u32, u32>::new(open_pin(&net.join("abi")).unwrap()).unwrap().put(&0, &99).unwrap();
+    let owner = world.root.0.join("1").join(rtpengine_common::pins::OWNER);
+    let owner = Map::<u32, rtpengine_common::abi::Owner>::new(open_pin(&owner).unwrap()).unwrap();
+    let recorded = owner.get(&0).unwrap().unwrap();
+    owner.put(&0, &rtpengine_common::abi::Owner { abi_version: 99, ..recorded }).unwrap();
+    let (from, to) = (world.caller_socket(), world.callee_socket());
+    assert_forwarded(&from, &to, 1, 2);
+
+    let manager = world.start(1);
+    assert!(manager.report.adopted.is_empty());
+    let after = world.engine.xdp("ea").unwrap().unwrap();
+    assert_ne!(before.program_id, after.program_id);
+    let engine = world.engine_socket(ENGINE_A);
+    from.send_to(&crate::world::rtp(3), ENGINE_A).unwrap();
+    assert_eq!(engine.recv_from(&mut [0; 64]).unwrap().0, 32, "the new maps have no flow yet");
+    manager.install(forward());
+    manager.wait_for(FORWARD, Path::Kernel);
+    assert_forwarded(&from, &to, 4, 2);
+    assert_eq!(manager.handle.counters(FORWARD).packets, 2);
+    manager.handle.shutdown();
+    assert!(world.root.entries().is_empty(), "{:?}", world.root.entries());
+}

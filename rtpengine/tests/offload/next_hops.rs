@@ -82,7 +82,8 @@ fn a_changed_mac_address_reaches_the_flow() {
 }
 
 fn pinned_flows(world: &World) -> impl Fn() -> Vec<rtpengine_common::abi::FlowValue> {
-    let path = world.root.0.join("1").join(rtpengine_common::pins::FLOWS);
+    let net = world.engine.run(|| rtpengine::xdp::bpffs::own_net().unwrap()).unwrap();
+    let path = rtpengine::xdp::BpfRoot::new(&world.root.0).net_of(net).join(rtpengine_common::pins::FLOWS);
     move || {
         let fd = rtpengine::xdp::sys::open_pin(&path).unwrap();
         let map = rtpengine::xdp::sys::Map::<rtpengine_common::abi::FlowKey, rtpengine_common::abi::FlowValue>::new(fd)

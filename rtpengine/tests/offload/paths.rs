@@ -4,6 +4,7 @@ use std::net::UdpSocket;
 
 use rtpengine::xdp::{AttachMode, OffloadConfig};
 use rtpengine_core::io::{FlowOutput, FlowSpec, Path, Reason};
+use rtpengine_tests::wire;
 use smallvec::smallvec;
 
 use crate::world::{ENGINE_A, FORWARD, SINK, WAIT, World, forward, rtp, socket, wait_until};
@@ -67,6 +68,33 @@ fn ipv6_neighbours_are_resolved_and_followed() {
     assert_eq!(manager.handle.counters(FORWARD).packets, 3);
     world.callee.ip(&["link set cb down"]).unwrap();
     manager.wait_for(FORWARD, Path::Userspace(Reason::NoNextHop));
+    manager.handle.shutdown();
+}
+
+#[test]
+fn checksums_that_a_veth_leaves_to_hardware_do_not_reach_the_receiver() {
+    let Some(world) = World::new() else { return };
+    let offload = || wire::prepare("ca", wire::TransmitChecksums::Offloaded);
+    world.caller.run(offload).unwrap().unwrap();
+    world.engine.ip(&["addr add fd77:1::1/64 dev ea", "addr add fd77:2::1/64 dev eb"]).unwrap();
+    world.caller.ip(&["addr add fd77:1::2/64 dev ca"]).unwrap();
+    world.callee.ip(&["addr add fd77:2::2/64 dev cb"]).unwrap();
+    let addresses = ["10.77.1.1", "10.77.2.1", "fd77:1::1", "fd77:2::1"].map(|a| a.parse().unwrap());
+    let manager =
+        world.try_start(OffloadConfig { addresses: addresses.to_vec(), ..world.config(1) }).unwrap();
+    let v4 = ["10.77.1.1:30000", "10.77.1.2:4000", "10.77.2.1:30002", "10.77.2.2:5000"];
+    let v6 = ["[fd77:1::1]:30000", "[fd77:1::2]:4000", "[fd77:2::1]:30002", "[fd77:2::2]:5000"];
+    for (number, (input, output)) in (10..).zip([(v4, v4), (v6, v6), (v4, v6), (v6, v4)]) {
+        let (local, remote, egress, peer) = (input[0], input[1], output[2], output[3]);
+        let stream = rtpengine_core::io::StreamId(number);
+        manager.install(FlowSpec { stream, ..flow(local, remote, egress, peer) });
+        manager.wait_for(stream, Path::Kernel);
+        let (from, to) = (socket(&world.caller, remote), socket(&world.callee, peer));
+        assert_passes(&from, local, &to, egress);
+        assert_eq!(manager.handle.counters(stream).packets, 3, "{local} to {peer}");
+        manager.handle.command(rtpengine_core::io::FlowCommand::Remove { stream });
+        manager.wait_until("the removal", |handle| handle.status().kernel_flows == 0);
+    }
     manager.handle.shutdown();
 }
 

@@ -44,7 +44,7 @@ pub fn measure(rounds: u32) -> Result<Vec<Case>> {
         },
         rounds,
     )?);
-    let mut rig = Rig::load(&[0])?;
+    let mut rig = Rig::load()?;
     let frame = UdpFrame::new(v4.remote, v4.local, rtp(0, 1, 0x1122_3344, PAYLOAD)).bytes();
     cases.push(Case { name: "IPv4 without a flow", time: rig.measure(&frame, REPEAT, rounds)? });
     Ok(cases)
@@ -69,7 +69,7 @@ fn case(
     change: impl FnOnce(&mut UdpFrame, &mut FlowValue),
     rounds: u32,
 ) -> Result<Case> {
-    let mut rig = Rig::load(&[0])?;
+    let mut rig = Rig::load()?;
     let mut frame = UdpFrame::new(path.remote, path.local, rtp(0, 1, 0x1122_3344, PAYLOAD));
     let mut value = flow(0, path.remote, path.remote, path.local);
     value.flags |= rtpengine_common::abi::FLOW_SOURCE_DROP | rtpengine_common::abi::FLOW_PT_FILTER;
@@ -77,9 +77,9 @@ fn case(
     value.dst_mac = frame.dst_mac;
     value.src_mac = frame.src_mac;
     change(&mut frame, &mut value);
-    rig.install(0, key(path.local), value)?;
+    rig.install(key(path.local), value)?;
     let time = rig.measure(&frame.bytes(), REPEAT, rounds)?;
-    let packets = rig.stats(0, 0)?.packets();
+    let packets = rig.stats(0)?.packets();
     anyhow::ensure!(
         packets == u64::from(REPEAT) * u64::from(rounds),
         "{name}: {packets} packets were forwarded, not all of them"

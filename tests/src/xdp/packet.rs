@@ -159,7 +159,7 @@ pub fn mapped(addr: IpAddr) -> [u8; 16] {
 
 /// What the flow for packets to `local` is found by.
 pub fn key(local: SocketAddr) -> FlowKey {
-    FlowKey { addr: mapped(local.ip()), port: local.port().to_be_bytes(), pad: [0; 2] }
+    FlowKey { addr: mapped(local.ip()), port: local.port().to_be_bytes(), pad: [0; 6] }
 }
 
 /// A plain active flow that sends from `src` to `dst` and expects packets of `expect`.

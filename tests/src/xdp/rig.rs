@@ -9,17 +9,15 @@ use std::{
 use anyhow::{Context as _, Result};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, ArrayOfMaps, HashMap, MapData, PerCpuArray},
+    maps::{Array, HashMap, MapData, PerCpuArray},
     programs::{ProgramInfo, TestRun as _, TestRunOptions, Xdp},
 };
 use rtpengine_common::{
-    abi::{FLOWS_MAP_FLAGS, FlowKey, FlowStats, FlowValue, MAX_FLOWS, REASON_ROWS, STATS_MAP_FLAGS},
+    abi::{FlowKey, FlowStats, FlowValue, REASON_ROWS},
     pins,
     reason::{PACKET_REASONS, Reason},
 };
 
-/// Device that test runs pretend to receive on: a test run without context means the loopback device, always 1.
-const DEVICE: u32 = 1;
 /// Room for the outgoing frame.
 const OUT_LEN: usize = 4096;
 
@@ -57,17 +55,9 @@ pub fn unavailable() -> Option<String> {
     None
 }
 
-/// Counters and flows of one table.
-struct Table {
-    number: u32,
-    flows: HashMap<MapData, FlowKey, FlowValue>,
-    stats: Array<MapData, FlowStats>,
-}
-
 /// The loaded program with its maps.
 pub struct Rig {
     ebpf: Ebpf,
-    tables: Vec<Table>,
     load_time: Duration,
 }
 
@@ -94,11 +84,11 @@ pub struct Verified {
 }
 
 impl Rig {
-    /// Loads the object and gives the pretended device the tables of these numbers, in their order.
+    /// Loads the object.
     ///
     /// # Errors
     /// When the object cannot be read or the kernel refuses it.
-    pub fn load(tables: &[u32]) -> Result<Self> {
+    pub fn load() -> Result<Self> {
         let path = object_path();
         let object = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut ebpf = EbpfLoader::new().load(&object).context("the object's maps cannot be created")?;
@@ -106,64 +96,39 @@ impl Rig {
         let start = Instant::now();
         program.load().context("the verifier refuses the program")?;
         let load_time = start.elapsed();
-        let mut rig = Self { ebpf, tables: Vec::new(), load_time };
-        for &table in tables {
-            rig.add_table(table)?;
-        }
-        Ok(rig)
-    }
-
-    fn add_table(&mut self, number: u32) -> Result<()> {
-        let table = Table {
-            number,
-            flows: HashMap::create(MAX_FLOWS, FLOWS_MAP_FLAGS).context("cannot create a flows map")?,
-            stats: Array::create(MAX_FLOWS, STATS_MAP_FLAGS).context("cannot create a stats map")?,
-        };
-        let map = self.map(pins::TABLE_FLOWS)?;
-        ArrayOfMaps::<_, HashMap<MapData, FlowKey, FlowValue>>::try_from(map)?.set(
-            number,
-            &table.flows,
-            0,
-        )?;
-        let map = self.map(pins::TABLE_STATS)?;
-        ArrayOfMaps::<_, Array<MapData, FlowStats>>::try_from(map)?.set(number, &table.stats, 0)?;
-        self.tables.push(table);
-        let bitmap = self.tables.iter().fold(0u64, |bitmap, table| bitmap | 1 << table.number);
-        let map = self.map(pins::DEVICES)?;
-        HashMap::<_, u32, u64>::try_from(map)?.insert(DEVICE, bitmap, 0)?;
-        Ok(())
+        Ok(Self { ebpf, load_time })
     }
 
     /// Installs or replaces a flow.
     ///
     /// # Errors
     /// When the kernel refuses it.
-    pub fn install(&mut self, table: u32, key: FlowKey, value: FlowValue) -> Result<()> {
-        Ok(self.table(table)?.flows.insert(key, value, 0)?)
+    pub fn install(&mut self, key: FlowKey, value: FlowValue) -> Result<()> {
+        Ok(self.flows()?.insert(key, value, 0)?)
     }
 
     /// Removes a flow.
     ///
     /// # Errors
     /// When there is none.
-    pub fn remove(&mut self, table: u32, key: FlowKey) -> Result<()> {
-        Ok(self.table(table)?.flows.remove(&key)?)
+    pub fn remove(&mut self, key: FlowKey) -> Result<()> {
+        Ok(self.flows()?.remove(&key)?)
     }
 
     /// Counters of a slot.
     ///
     /// # Errors
     /// When the slot does not exist.
-    pub fn stats(&mut self, table: u32, slot: u32) -> Result<FlowStats> {
-        Ok(self.table(table)?.stats.get(&slot, 0)?)
+    pub fn stats(&mut self, slot: u32) -> Result<FlowStats> {
+        Ok(self.counters()?.get(&slot, 0)?)
     }
 
     /// Sets the counters of a slot.
     ///
     /// # Errors
     /// When the slot does not exist.
-    pub fn set_stats(&mut self, table: u32, slot: u32, stats: FlowStats) -> Result<()> {
-        Ok(self.table(table)?.stats.set(slot, stats, 0)?)
+    pub fn set_stats(&mut self, slot: u32, stats: FlowStats) -> Result<()> {
+        Ok(self.counters()?.set(slot, stats, 0)?)
     }
 
     /// Sum over the CPUs of one reason counter; `row` is a table or [`rtpengine_common::abi::NO_TABLE`].
@@ -223,7 +188,7 @@ impl Rig {
     /// # Errors
     /// As [`Rig::load`] and [`Rig::run`].
     pub fn measure_empty(repeat: u32, rounds: u32) -> Result<Duration> {
-        let mut rig = Self::load(&[])?;
+        let mut rig = Self::load()?;
         let program: &mut Xdp =
             rig.ebpf.program_mut("rtpengine_xdp_pass").context("no such program")?.try_into()?;
         program.load()?;
@@ -258,10 +223,11 @@ impl Rig {
         self.ebpf.map_mut(name).with_context(|| format!("the object has no map {name}"))
     }
 
-    fn table(&mut self, number: u32) -> Result<&mut Table> {
-        self.tables
-            .iter_mut()
-            .find(|table| table.number == number)
-            .with_context(|| format!("table {number} was not given to Rig::load"))
+    fn flows(&mut self) -> Result<HashMap<&mut MapData, FlowKey, FlowValue>> {
+        Ok(self.map(pins::FLOWS)?.try_into()?)
+    }
+
+    fn counters(&mut self) -> Result<Array<&mut MapData, FlowStats>> {
+        Ok(self.map(pins::STATS)?.try_into()?)
     }
 }

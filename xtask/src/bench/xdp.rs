@@ -9,7 +9,7 @@ use super::{Figure, Subject};
 const ROUNDS: u32 = 10;
 
 pub fn run(_subjects: &[Subject]) -> Result<Vec<Figure>> {
-    let verified = Rig::load(&[])?.verified()?;
+    let verified = Rig::load()?.verified()?;
     let mut figures =
         vec![Figure::new("XDP: instructions verified", "ours", f64::from(verified.instructions))];
     for case in bench::measure(ROUNDS)? {

@@ -6,7 +6,6 @@
 
 mod frame;
 mod machine;
-mod outer;
 mod program;
 mod veth;
 

@@ -4,22 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use aya::maps::{Array, ArrayOfMaps, HashMap, Map, MapData};
+use aya::maps::{Array, HashMap, MapData};
 use aya::programs::{TestRun as _, TestRunOptions, Xdp};
 use aya::{Ebpf, EbpfLoader};
-use rtpengine_common::abi::{
-    FLOW_ACTIVE, FLOW_OUT_V6, FLOWS_MAP_FLAGS, FlowKey, FlowStats, FlowValue, MAX_FLOWS, MAX_TABLES,
-    STATS_MAP_FLAGS,
-};
-use rtpengine_common::pins::{DEVICES, PROGRAM, TABLE_FLOWS, TABLE_STATS};
+use rtpengine_common::abi::{FLOW_ACTIVE, FLOW_OUT_V6, FlowKey, FlowStats, FlowValue};
+use rtpengine_common::pins::{FLOWS, PROGRAM, STATS};
 
 use crate::frame::{self, Wanted};
-use crate::outer::PinDirectory;
 
-/// Table of the checks.
-const TABLE: u32 = 5;
-/// Ingress device of a test run: loopback.
-const LOOPBACK: u32 = 1;
 /// XDP actions (`include/uapi/linux/bpf.h`).
 const XDP_PASS: u32 = 2;
 const XDP_TX: u32 = 3;
@@ -75,45 +67,19 @@ pub struct Program {
 impl Program {
     /// Loads the object and installs one flow for each IP family.
     pub fn load(object: &[u8]) -> Result<Self> {
-        let pins = PinDirectory::new()?;
-        // Pinned and opened again, because only a map's bare data shows its descriptor.
-        HashMap::<_, FlowKey, FlowValue>::create(MAX_FLOWS, FLOWS_MAP_FLAGS)?.pin(pins.path("flows"))?;
-        Array::<_, FlowStats>::create(MAX_FLOWS, STATS_MAP_FLAGS)?.pin(pins.path("stats"))?;
-        let flows = MapData::from_pin(pins.path("flows"))?;
-        let stats = MapData::from_pin(pins.path("stats"))?;
-        let mut loader = EbpfLoader::new();
-        loader.map_pin_path(TABLE_FLOWS, pins.array_of_maps(TABLE_FLOWS, MAX_TABLES, flows.fd())?);
-        loader.map_pin_path(TABLE_STATS, pins.array_of_maps(TABLE_STATS, MAX_TABLES, stats.fd())?);
-        let mut flows: HashMap<_, FlowKey, FlowValue> = HashMap::try_from(Map::HashMap(flows))?;
-        let stats: Array<_, FlowStats> = Array::try_from(Map::Array(stats))?;
-        for (slot, v6) in [(0, false), (1, true)] {
-            let (key, value) = flow(path(v6), slot);
-            flows.insert(key, value, 0).context("install a flow")?;
-        }
-        let mut ebpf = loader.load(object).context("load the object's maps")?;
+        let mut ebpf = EbpfLoader::new().load(object).context("load the object's maps")?;
         let start = Instant::now();
         xdp(&mut ebpf)?.load().context("load the program")?;
         let load_time = start.elapsed();
         let verified_instructions = xdp(&mut ebpf)?.info()?.verified_instruction_count().unwrap_or(0);
-
         let map = |ebpf: &mut Ebpf, name: &str| ebpf.take_map(name).with_context(|| format!("no map {name}"));
-        let mut outer: ArrayOfMaps<_, HashMap<MapData, FlowKey, FlowValue>> =
-            ArrayOfMaps::try_from(map(&mut ebpf, TABLE_FLOWS)?)?;
-        outer.set(TABLE, &flows, 0).context("connect the flows")?;
-        let mut outer: ArrayOfMaps<_, Array<MapData, FlowStats>> =
-            ArrayOfMaps::try_from(map(&mut ebpf, TABLE_STATS)?)?;
-        outer.set(TABLE, &stats, 0).context("connect the counters")?;
-        let mut program = Self { ebpf, stats, verified_instructions, load_time };
-        program.consult(LOOPBACK)?;
-        Ok(program)
-    }
-
-    /// Lets packets from this device look up the flows.
-    pub fn consult(&mut self, device: u32) -> Result<()> {
-        let mut devices: HashMap<_, u32, u64> =
-            HashMap::try_from(self.ebpf.map_mut(DEVICES).context("no map of devices")?)?;
-        devices.insert(device, 1 << TABLE, 0)?;
-        Ok(())
+        let mut flows: HashMap<_, FlowKey, FlowValue> = HashMap::try_from(map(&mut ebpf, FLOWS)?)?;
+        for (slot, v6) in [(0, false), (1, true)] {
+            let (key, value) = flow(path(v6), slot);
+            flows.insert(key, value, 0).context("install a flow")?;
+        }
+        let stats = Array::try_from(map(&mut ebpf, STATS)?)?;
+        Ok(Self { ebpf, stats, verified_instructions, load_time })
     }
 
     /// The program.

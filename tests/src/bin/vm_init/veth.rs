@@ -29,7 +29,6 @@ pub fn forwards(program: &mut Program) -> Result<()> {
     create_pair().context("create a veth pair")?;
     like_a_wire(DEVICE)?;
     like_a_wire(PEER)?;
-    program.consult(if_nametoindex(DEVICE)?)?;
     program.xdp()?.attach(DEVICE, XdpMode::Driver).context("attach in native mode")?;
     // XDP_TX wakes a veth peer only if that has a program, too; this one passes everything there.
     program.xdp()?.attach(PEER, XdpMode::Driver).context("attach to the peer")?;
