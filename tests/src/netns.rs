@@ -113,8 +113,14 @@ impl Netns {
             format!("link set {here} up"),
         ])?;
         other.ip(&[format!("link set {there} up")])?;
-        self.run(|| wire::prepare(here, checksums))??;
-        other.run(|| wire::prepare(there, checksums))?
+        self.prepare_wire(here, checksums)?;
+        other.prepare_wire(there, checksums)
+    }
+
+    /// Switches transmit offload of VLAN tags off, NAPI on, and has checksums computed where it is wanted.
+    pub fn prepare_wire(&self, device: &str, checksums: TransmitChecksums) -> Result<()> {
+        let device = device.to_owned();
+        self.run(move || wire::prepare(&device, checksums))?
     }
 
     /// Runs a closure on a thread of its own inside the namespace. Sockets it makes stay in the namespace.

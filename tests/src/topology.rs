@@ -37,6 +37,24 @@ pub struct Options {
     pub checksums: TransmitChecksums,
 }
 
+/// Devices that carry the addresses.
+#[derive(Clone, Copy, Debug)]
+pub struct Devices<'a> {
+    /// The engine's towards the caller.
+    pub left: &'a str,
+    /// The engine's towards the callee.
+    pub right: &'a str,
+    /// The caller's.
+    pub caller: &'a str,
+    /// The callee's.
+    pub callee: &'a str,
+}
+
+impl Devices<'_> {
+    /// The ends of the veth pairs.
+    pub const WIRES: Self = Self { left: "left", right: "right", caller: "eth0", callee: "eth0" };
+}
+
 /// The three namespaces.
 #[derive(Debug)]
 pub struct Trio {
@@ -56,6 +74,13 @@ impl Trio {
 
     /// Builds the network.
     pub fn with(options: Options) -> Result<Self> {
+        let trio = Self::without_addresses(options)?;
+        trio.give_addresses(&Devices::WIRES)?;
+        Ok(trio)
+    }
+
+    /// Namespaces and wires only, for networks with other devices on top of the wires.
+    pub fn without_addresses(options: Options) -> Result<Self> {
         crate::netns::sweep();
         let trio = Self {
             caller: Netns::new("caller")?,
@@ -64,23 +89,28 @@ impl Trio {
         };
         trio.engine.veth_with("left", &trio.caller, "eth0", options.checksums)?;
         trio.engine.veth_with("right", &trio.callee, "eth0", options.checksums)?;
-        trio.engine.ip(&[
-            format!("addr add {ENGINE_LEFT}/24 dev left"),
-            format!("addr add {ENGINE_RIGHT}/24 dev right"),
-            format!("addr add {ENGINE_LEFT_V6}/64 dev left nodad"),
-            format!("addr add {ENGINE_RIGHT_V6}/64 dev right nodad"),
+        Ok(trio)
+    }
+
+    /// Gives the devices their addresses, and the parties their routes.
+    pub fn give_addresses(&self, devices: &Devices<'_>) -> Result<()> {
+        let Devices { left, right, caller, callee } = devices;
+        self.engine.ip(&[
+            format!("addr add {ENGINE_LEFT}/24 dev {left}"),
+            format!("addr add {ENGINE_RIGHT}/24 dev {right}"),
+            format!("addr add {ENGINE_LEFT_V6}/64 dev {left} nodad"),
+            format!("addr add {ENGINE_RIGHT_V6}/64 dev {right} nodad"),
         ])?;
-        trio.caller.ip(&[
-            format!("addr add {CALLER}/24 dev eth0"),
-            format!("addr add {CALLER_V6}/64 dev eth0 nodad"),
+        self.caller.ip(&[
+            format!("addr add {CALLER}/24 dev {caller}"),
+            format!("addr add {CALLER_V6}/64 dev {caller} nodad"),
             format!("route add default via {ENGINE_LEFT}"),
         ])?;
-        trio.callee.ip(&[
-            format!("addr add {CALLEE}/24 dev eth0"),
-            format!("addr add {CALLEE_V6}/64 dev eth0 nodad"),
+        self.callee.ip(&[
+            format!("addr add {CALLEE}/24 dev {callee}"),
+            format!("addr add {CALLEE_V6}/64 dev {callee} nodad"),
             format!("route add default via {ENGINE_RIGHT}"),
-        ])?;
-        Ok(trio)
+        ])
     }
 
     /// `--interface` options for both sides: `left`, `right` (IPv4 and IPv6 under one name each).

@@ -161,13 +161,13 @@ impl Devices {
     }
 
     /// `true` unless the driver of the device is known not to transmit frames redirected from a native program. Kernels
-    /// before 6.3 do not tell.
-    pub fn transmits(&mut self, ifindex: u32) -> bool {
+    /// before 6.3 do not tell; on those only the kind of the device does.
+    pub fn transmits(&mut self, ifindex: u32, kind: LinkKind) -> bool {
         let features = &self.features;
         *self.transmitters.entry(ifindex).or_insert_with(|| {
             match features.as_ref().map(|f| f.device(ifindex)) {
                 Some(Ok(features)) => features.transmits(),
-                Some(Err(_)) | None => true,
+                Some(Err(_)) | None => kind != LinkKind::Bridge,
             }
         })
     }

@@ -450,7 +450,7 @@ impl State {
             if let Some(link) = tables.link(hop.ifindex) {
                 self.devices.attach(link);
             }
-            if mode == AttachMode::Native && !self.devices.transmits(hop.ifindex) {
+            if mode == AttachMode::Native && !self.devices.transmits(hop.ifindex, hop.kind) {
                 return Err(Reason::EgressDevice);
             }
         }

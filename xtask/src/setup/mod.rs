@@ -99,7 +99,8 @@ fn items(arguments: &Arguments) -> Vec<Item> {
         },
     ];
     if arguments.tests {
-        for (name, program) in PEERS.iter().zip(["kamailio", "sipp", "rtpengine-ng-client", "nft", "openssl"]) {
+        for (name, program) in PEERS.iter().zip(["kamailio", "sipp", "rtpengine-ng-client", "nft", "openssl"])
+        {
             items.push(Item {
                 name,
                 present: has_program(program),

@@ -1,5 +1,6 @@
 //! An initramfs: a cpio archive in "newc" form (`Documentation/driver-api/early-userspace/buffer-format.rst`).
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 
 use anyhow::Result;
@@ -15,21 +16,33 @@ const CONSOLE: (u32, u32) = (5, 1);
 pub struct Archive {
     bytes: Vec<u8>,
     inodes: u32,
+    names: BTreeSet<String>,
 }
 
 impl Archive {
-    /// Adds a folder.
+    /// Adds a folder and those above it, unless they are there.
     pub fn directory(&mut self, name: &str) -> Result<()> {
+        if self.contains(name) {
+            return Ok(());
+        }
+        self.parent_of(name)?;
         self.entry(name, DIRECTORY | 0o755, (0, 0), &[])
+    }
+
+    /// Whether there is an entry of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.names.contains(name)
     }
 
     /// Adds /dev/console, without which process 1 has no standard output.
     pub fn console(&mut self) -> Result<()> {
+        self.directory("dev")?;
         self.entry("dev/console", CHARACTER_DEVICE | 0o600, CONSOLE, &[])
     }
 
-    /// Adds a file.
+    /// Adds a file, with the folders above it.
     pub fn file(&mut self, name: &str, mode: u32, content: &[u8]) -> Result<()> {
+        self.parent_of(name)?;
         self.entry(name, FILE | mode, (0, 0), content)
     }
 
@@ -39,7 +52,12 @@ impl Archive {
         Ok(self.bytes)
     }
 
+    fn parent_of(&mut self, name: &str) -> Result<()> {
+        name.rsplit_once('/').map_or(Ok(()), |(parent, _)| self.directory(parent))
+    }
+
     fn entry(&mut self, name: &str, mode: u32, device: (u32, u32), content: &[u8]) -> Result<()> {
+        self.names.insert(name.to_owned());
         self.inodes += 1;
         let fields = [
             self.inodes,
@@ -77,6 +95,20 @@ impl Archive {
 #[cfg(test)]
 mod tests {
     use super::Archive;
+
+    #[test]
+    fn folders_come_once_and_before_what_is_in_them() {
+        let mut archive = Archive::default();
+        archive.file("lib/a/b", 0o644, b"").unwrap();
+        archive.file("lib/a/c", 0o644, b"").unwrap();
+        let bytes = archive.finish().unwrap();
+        let names: Vec<String> = String::from_utf8(bytes)
+            .unwrap()
+            .split("070701")
+            .filter_map(|entry| entry.get(104..)?.split('\0').next().map(str::to_owned))
+            .collect();
+        assert_eq!(names, ["lib", "lib/a", "lib/a/b", "lib/a/c", "TRAILER!!!"]);
+    }
 
     #[test]
     fn entries_are_aligned_and_complete() {

@@ -9,13 +9,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 
 /// For a whole run; an emulated boot takes some seconds.
-const TIMEOUT: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a guest under KVM may be silent before emulation is tried.
 const KVM_FIRST_LINE: Duration = Duration::from_secs(10);
 /// QEMU's exit status for the guest's code 1, success: 2·1+1. Never 0, which a panic could give.
 const SUCCESS: i32 = 3;
+/// What the kernel does not know goes into the environment of its process 1.
 const COMMAND_LINE: &str = "console=ttyS0 panic=-1 quiet nokaslr mitigations=off tsc=reliable no_timer_check \
-                            audit=0 apparmor=0 selinux=0 random.trust_cpu=on";
+                            audit=0 apparmor=0 selinux=0 random.trust_cpu=on \
+                            PATH=/bin RTPENGINE_BIN=/bin/rtpengine \
+                            RTPENGINE_XDP_OBJECT=/rtpengine-xdp.o";
 
 /// Boots and returns the lines that the test program printed.
 pub fn run(kernel: &Path, initrd: &Path) -> Result<String> {

@@ -23,6 +23,14 @@ pub struct Measured {
     load_ms: u64,
 }
 
+impl Measured {
+    /// `release`: as uname(1) tells it.
+    pub fn new(release: &str, instructions: u64, load_ms: u64) -> Self {
+        let series = release.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+        Self { series, instructions, load_ms }
+    }
+}
+
 /// Reads the lines of the test program.
 pub fn parse(output: &str) -> Result<Measured> {
     let release =
@@ -33,8 +41,7 @@ pub fn parse(output: &str) -> Result<Measured> {
         let word = verifier.split(' ').find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
         Ok(word.with_context(|| format!("no {key} in {verifier:?}"))?.parse()?)
     };
-    let series = release.splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
-    Ok(Measured { series, instructions: value("instructions")?, load_ms: value("load_ms")? })
+    Ok(Measured::new(release, value("instructions")?, value("load_ms")?))
 }
 
 /// Replaces the entries of the kernels measured, keeps the others.

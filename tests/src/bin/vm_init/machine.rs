@@ -20,6 +20,8 @@ pub fn prepare() -> Result<()> {
         mount(Some(kind), target, Some(kind), MsFlags::empty(), None::<&str>)
             .with_context(|| format!("mount {target}"))?;
     }
+    // Where `ip` looks for namespaces.
+    std::os::unix::fs::symlink("/run", "/var/run").context("link /var/run to /run")?;
     let order = std::fs::read_to_string("/modules/order").context("read /modules/order")?;
     for name in order.lines() {
         let file = File::open(format!("/modules/{name}")).with_context(|| format!("open module {name}"))?;

@@ -1,57 +1,75 @@
-//! Checks the XDP object on the kernel it runs on, without any other program or library.
+//! `/init` of a virtual machine: checks the XDP object and the daemon on the machine's kernel.
 //!
-//! As `/init` of a virtual machine (process 1) it prepares the machine, prints its results on the
-//! console and leaves through QEMU's exit device. Started otherwise, it checks the running kernel
-//! in the network namespace it is in. Each line it prints starts with `vm:`.
+//! It prepares the machine, prints its results on the console and leaves through QEMU's exit device.
+//! Each line it prints starts with `vm:`; what else comes to the console explains failures.
 
-mod frame;
+mod calls;
 mod machine;
-mod program;
-mod veth;
+mod networks;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use rtpengine_tests::xdp::Rig;
+
+/// The tests of the object in test runs of the kernel.
+const OBJECT_TESTS: &str = "/bin/xdp_program";
 
 fn main() -> ExitCode {
-    let in_guest = std::process::id() == 1;
-    let result = run(in_guest);
+    let result = run();
     match &result {
         Ok(()) => println!("vm: end ok"),
         Err(error) => println!("vm: end FAILED: {error:#}"),
     }
-    if in_guest {
-        machine::leave(result.is_ok());
-    }
-    if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    machine::leave(result.is_ok());
+    ExitCode::FAILURE
 }
 
-fn run(in_guest: bool) -> Result<()> {
-    if in_guest {
-        machine::prepare()?;
-    }
+fn run() -> Result<()> {
+    machine::prepare()?;
     let kernel = nix::sys::utsname::uname()?;
     println!("vm: kernel {}", kernel.release().to_string_lossy());
-    // The kernel hands its own unknown parameters to process 1.
-    let argument = std::env::args().nth(1).filter(|_| !in_guest);
-    let path = argument.unwrap_or_else(|| "/rtpengine-xdp.o".to_owned());
-    let object = std::fs::read(&path).with_context(|| format!("read {path}"))?;
-    let mut program = program::Program::load(&object)?;
-    println!(
-        "vm: verifier instructions={} load_ms={}",
-        program.verified_instructions,
-        program.load_time.as_millis()
-    );
-    let mut failed = 0;
-    for (name, test) in program::TESTS.iter().chain(&[("native XDP forwards on veth", veth::forwards as _)]) {
-        match test(&mut program) {
-            Ok(()) => println!("vm: test {name}: ok"),
-            Err(error) => {
-                failed += 1;
-                println!("vm: test {name}: FAILED: {error:#}");
-            }
-        }
+    let mut report = Report::default();
+    report.note("the verifier accepts the program", || {
+        let verified = Rig::load()?.verified()?;
+        println!(
+            "vm: verifier instructions={} load_ms={}",
+            verified.instructions,
+            verified.load_time.as_millis()
+        );
+        Ok(())
+    });
+    report.note("the program rewrites byte by byte", object_tests);
+    for network in networks::NETWORKS {
+        report.note(network.name, || calls::are_carried(network));
     }
-    ensure!(failed == 0, "{failed} tests failed");
+    ensure!(report.failed == 0, "{} tests failed", report.failed);
     Ok(())
+}
+
+fn object_tests() -> Result<()> {
+    let status = Command::new(OBJECT_TESTS).status().with_context(|| format!("run {OBJECT_TESTS}"))?;
+    ensure!(status.success(), "{status}");
+    Ok(())
+}
+
+/// Prints the outcomes and counts failures.
+#[derive(Default)]
+struct Report {
+    failed: u32,
+}
+
+impl Report {
+    fn note(&mut self, name: &str, test: impl FnOnce() -> Result<()>) {
+        let start = Instant::now();
+        let outcome = match test() {
+            Ok(()) => "ok".to_owned(),
+            Err(error) => {
+                self.failed += 1;
+                format!("FAILED: {error:#}")
+            }
+        };
+        println!("vm: test {name}: {outcome} ({:.1} s)", start.elapsed().as_secs_f64());
+    }
 }
