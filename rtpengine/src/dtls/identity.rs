@@ -72,7 +72,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Makes key, certificate and context. Slow with RSA, see [`generate`].
+    /// Makes key, certificate and context. Slow with RSA: seconds for 4096 bits.
     ///
     /// # Errors
     /// See [`IdentityError`].
