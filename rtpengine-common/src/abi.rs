@@ -35,17 +35,31 @@ pub struct FlowKey {
     pub pad: [u8; 6],
 }
 
-impl FlowKey {
+/// A [`FlowKey`] as the words that the kernel hashes and compares. A word stored in pieces would not have reached the cache
+/// when it is loaded, and BPF clears the padding of a [`FlowKey`] in a loop.
+#[repr(transparent)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyWords([u64; 3]);
+
+impl KeyWords {
     /// Key for an IPv4 destination, address and port in network order.
     #[inline(always)]
     pub fn v4(addr: [u8; 4], port: [u8; 2]) -> Self {
-        Self { addr: words::mapped(addr), port, pad: [0; 6] }
+        Self::v6(words::mapped(addr), port)
     }
 
     /// Key for an IPv6 destination, address and port in network order.
     #[inline(always)]
     pub fn v6(addr: [u8; 16], port: [u8; 2]) -> Self {
-        Self { addr: words::copy16(addr), port, pad: [0; 6] }
+        let (first, second) = words::halves(addr);
+        Self([first, second, u64::from_ne_bytes([port[0], port[1], 0, 0, 0, 0, 0, 0])])
+    }
+
+    /// The key.
+    #[inline(always)]
+    pub fn key(&self) -> &FlowKey {
+        // SAFETY: as large and as aligned (asserted below), and every byte is part of a field that takes any value.
+        unsafe { &*core::ptr::from_ref(self).cast::<FlowKey>() }
     }
 }
 
@@ -260,6 +274,7 @@ pub const NO_TABLE: u32 = MAX_TABLES;
 const _: () = {
     use core::mem::offset_of;
     assert!(size_of::<FlowKey>() == 24 && align_of::<FlowKey>() == 8);
+    assert!(size_of::<KeyWords>() == 24 && align_of::<KeyWords>() == 8);
     assert!(size_of::<SsrcRewrite>() == 12);
     assert!(size_of::<FlowValue>() == 160 && align_of::<FlowValue>() == 8);
     assert!(offset_of!(FlowValue, expect_addr) == 16);

@@ -105,12 +105,12 @@ pub enum ChecksumPlan {
 #[inline(always)]
 pub fn checksum(flow: &FlowValue, incoming: [u8; 2]) -> ChecksumPlan {
     let unknown = flow.flags & FLOW_NO_CHECKSUM_IN != 0;
-    if flow.flags & FLOW_OUT_V6 == 0 {
-        if unknown { ChecksumPlan::Omit } else { ChecksumPlan::Update }
-    } else if unknown || incoming == [0; 2] {
-        ChecksumPlan::Compute
-    } else {
+    if !unknown && incoming != [0; 2] {
         ChecksumPlan::Update
+    } else if flow.flags & FLOW_OUT_V6 == 0 {
+        ChecksumPlan::Omit
+    } else {
+        ChecksumPlan::Compute
     }
 }
 

@@ -1,5 +1,7 @@
 //! Internet checksum: incremental update (RFC 1624) and the full computation it must agree with (RFC 1071).
 
+use crate::words;
+
 /// What a change of covered bytes does to a checksum. One's complement sums do not depend on byte order, so words are
 /// added as the CPU loads them; every range starts at an even offset of the covered data.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +71,7 @@ impl Difference {
     #[inline(always)]
     #[must_use]
     pub fn remove16(self, old: [u8; 16]) -> Self {
-        let (a, b) = halves(old);
+        let (a, b) = words::halves(old);
         self.remove8(a).remove8(b)
     }
 
@@ -77,7 +79,7 @@ impl Difference {
     #[inline(always)]
     #[must_use]
     pub fn insert16(self, new: [u8; 16]) -> Self {
-        let (a, b) = halves(new);
+        let (a, b) = words::halves(new);
         self.insert8(a).insert8(b)
     }
 
@@ -123,12 +125,6 @@ impl Difference {
 #[inline(always)]
 fn non_zero(checksum: [u8; 2]) -> [u8; 2] {
     if checksum == [0; 2] { [0xff; 2] } else { checksum }
-}
-
-#[inline(always)]
-fn halves(bytes: [u8; 16]) -> (u64, u64) {
-    let both = u128::from_ne_bytes(bytes);
-    (both as u64, (both >> 64) as u64)
 }
 
 /// Sums of up to 2^15 words of 32 bits: below 2^47, so below 2^32 after one step and at most `0x1fffe` after two.

@@ -17,12 +17,25 @@ pub const TTL: u8 = 64;
 /// Where the UDP checksum of the outgoing packet comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum Checksum {
-    /// The incoming one, brought up to date with what RTP rewriting changes; a missing one stays missing.
-    Updated(Difference),
     /// There is none, which only IPv4 allows.
     Absent,
-    /// Computed anew: the sum of the UDP payload as it will leave.
-    Computed(Difference),
+    /// Everything that it covers, the new addresses and ports apart ([`updated`], [`computed`]).
+    Over(Difference),
+}
+
+/// Brings the checksum of a packet up to date. `addresses`: what the removal of the old ones changes; `payload`: what
+/// RTP rewriting changes. Length and protocol stand in the pseudo-headers of both IP versions and cancel out.
+#[inline(always)]
+pub fn updated(addresses: Difference, old: &Udp, payload: Difference) -> Checksum {
+    let ports = [old.src_port[0], old.src_port[1], old.dst_port[0], old.dst_port[1]];
+    Checksum::Over(addresses.and(payload).remove4(ports).remove2(old.checksum))
+}
+
+/// Computes a checksum anew. `payload`: the sum of the UDP payload as it will leave.
+#[inline(always)]
+pub fn computed(old: &Udp, payload: Difference) -> Checksum {
+    // The length stands in the pseudo-header and in the header.
+    Checksum::Over(payload.insert2([0, Udp::PROTOCOL]).insert2(old.len).insert2(old.len))
 }
 
 /// IPv4 to IPv4. Identification and "don't fragment" are kept.
@@ -39,7 +52,7 @@ pub fn v4_to_v4(old: &Ipv4Udp, flow: &FlowValue, checksum: Checksum) -> Ipv4Udp 
         .replace2([old.ip.ttl, old.ip.protocol], [new.ip.ttl, new.ip.protocol])
         .apply(old.ip.checksum);
     let inserted = Difference::NONE.insert4(new.ip.src).insert4(new.ip.dst);
-    new.udp = udp(&old.udp, flow, (addresses, inserted), checksum);
+    new.udp = udp(old.udp.len, flow, inserted, checksum);
     new
 }
 
@@ -52,18 +65,15 @@ pub fn v6_to_v6(old: &Ipv6Udp, flow: &FlowValue, checksum: Checksum) -> Ipv6Udp 
     new.ip.hop_limit = TTL;
     new.ip.src = copy16(flow.src_addr);
     new.ip.dst = copy16(flow.dst_addr);
-    let addresses = Difference::NONE.replace16(old.ip.src, new.ip.src).replace16(old.ip.dst, new.ip.dst);
     let inserted = Difference::NONE.insert16(new.ip.src).insert16(new.ip.dst);
-    new.udp = udp(&old.udp, flow, (addresses, inserted), checksum);
+    new.udp = udp(old.udp.len, flow, inserted, checksum);
     new
 }
 
-/// IPv4 to IPv6. Length and protocol stand in both pseudo-headers and cancel out. A packet without a UDP checksum comes with
-/// [`Checksum::Computed`] ([`crate::admit::checksum`]).
+/// IPv4 to IPv6.
 #[inline(always)]
 pub fn v4_to_v6(old: &Ipv4Udp, flow: &FlowValue, checksum: Checksum) -> Ipv6Udp {
     let inserted = Difference::NONE.insert16(flow.src_addr).insert16(flow.dst_addr);
-    let addresses = inserted.remove4(old.ip.src).remove4(old.ip.dst);
     Ipv6Udp {
         ip: Ipv6 {
             version_class_label: Ipv6::with_traffic_class([0; 4], tos(flow, old.ip.tos)),
@@ -73,7 +83,7 @@ pub fn v4_to_v6(old: &Ipv4Udp, flow: &FlowValue, checksum: Checksum) -> Ipv6Udp 
             src: copy16(flow.src_addr),
             dst: copy16(flow.dst_addr),
         },
-        udp: udp(&old.udp, flow, (addresses, inserted), checksum),
+        udp: udp(old.udp.len, flow, inserted, checksum),
     }
 }
 
@@ -82,7 +92,6 @@ pub fn v4_to_v6(old: &Ipv4Udp, flow: &FlowValue, checksum: Checksum) -> Ipv6Udp 
 pub fn v6_to_v4(old: &Ipv6Udp, flow: &FlowValue, checksum: Checksum) -> Ipv4Udp {
     let (src, dst) = (unmapped(flow.src_addr), unmapped(flow.dst_addr));
     let inserted = Difference::NONE.insert4(src).insert4(dst);
-    let addresses = inserted.remove16(old.ip.src).remove16(old.ip.dst);
     let tos = tos(flow, old.ip.traffic_class());
     let total_len = (u16::from_be_bytes(old.udp.len).saturating_add(size_of::<Ipv4>() as u16)).to_be_bytes();
     let header_checksum = inserted
@@ -104,7 +113,7 @@ pub fn v6_to_v4(old: &Ipv6Udp, flow: &FlowValue, checksum: Checksum) -> Ipv4Udp 
             src,
             dst,
         },
-        udp: udp(&old.udp, flow, (addresses, inserted), checksum),
+        udp: udp(old.udp.len, flow, inserted, checksum),
     }
 }
 
@@ -144,32 +153,15 @@ fn entry(flow: &FlowValue, ssrc: [u8; 4]) -> Option<&SsrcRewrite> {
     }
 }
 
-/// `replaced`: what the new addresses change; `inserted`: the new addresses alone.
+/// `addresses`: the new ones.
 #[inline(always)]
-fn udp(
-    old: &Udp,
-    flow: &FlowValue,
-    (replaced, inserted): (Difference, Difference),
-    checksum: Checksum,
-) -> Udp {
+fn udp(len: [u8; 2], flow: &FlowValue, addresses: Difference, checksum: Checksum) -> Udp {
     let ports = [flow.src_port[0], flow.src_port[1], flow.dst_port[0], flow.dst_port[1]];
     let checksum = match checksum {
-        Checksum::Updated(_) if old.checksum == [0; 2] => old.checksum,
-        Checksum::Updated(payload) => {
-            let old_ports = [old.src_port[0], old.src_port[1], old.dst_port[0], old.dst_port[1]];
-            replaced.and(payload).replace4(old_ports, ports).apply_udp(old.checksum)
-        }
         Checksum::Absent => [0; 2],
-        // The length stands in the pseudo-header and in the header.
-        Checksum::Computed(payload) => inserted
-            .and(payload)
-            .insert2([0, Udp::PROTOCOL])
-            .insert4(ports)
-            .insert2(old.len)
-            .insert2(old.len)
-            .finish_udp(),
+        Checksum::Over(rest) => rest.and(addresses).insert4(ports).finish_udp(),
     };
-    Udp { src_port: flow.src_port, dst_port: flow.dst_port, len: old.len, checksum }
+    Udp { src_port: flow.src_port, dst_port: flow.dst_port, len, checksum }
 }
 
 #[inline(always)]

@@ -20,3 +20,14 @@ pub fn mapped(addr: [u8; 4]) -> [u8; 16] {
 pub fn unmapped(a: [u8; 16]) -> [u8; 4] {
     [a[12], a[13], a[14], a[15]]
 }
+
+/// First and last eight bytes, as the CPU loads them.
+#[inline(always)]
+pub fn halves(a: [u8; 16]) -> (u64, u64) {
+    let both = u128::from_ne_bytes(a);
+    if cfg!(target_endian = "little") {
+        (both as u64, (both >> 64) as u64)
+    } else {
+        ((both >> 64) as u64, both as u64)
+    }
+}

@@ -5,12 +5,12 @@
 use core::intrinsics::{AtomicOrdering, atomic_cxchg, atomic_xadd};
 
 use rtpengine_common::{
-    abi::{FlowStats, SsrcStats},
+    abi::{FlowStats, MAX_SSRCS, SsrcStats},
     packet::Rtp,
     reason::{PACKET_REASONS, Reason},
 };
 
-use crate::maps::REASONS;
+use crate::maps::{REASONS, STATS};
 
 /// Counts `reason` in the row of `table`.
 #[inline(always)]
@@ -34,18 +34,35 @@ pub fn refused(stats: *mut FlowStats, reason: Reason, dropped: bool) {
 
 /// The counters of a source, claimed for it when there is room. `None`: more sources than a flow keeps.
 #[inline(always)]
-pub fn source(stats: *mut FlowStats, ssrc: u32) -> Option<*mut SsrcStats> {
-    // SAFETY: `stats` is a live element of a stats map and holds four slots.
+pub fn source(stats: *mut FlowStats, row: u32, ssrc: u32) -> Option<*mut SsrcStats> {
+    // SAFETY: `stats` is a live element of a stats map and holds that many slots.
     unsafe {
         let slots = (&raw mut (*stats).ssrcs).cast::<SsrcStats>();
         // Nearly every flow has one source.
-        for slot in [slots, slots.add(1), slots.add(2), slots.add(3)] {
-            if owns(slot, ssrc) {
-                return Some(slot);
-            }
+        if (&raw const (*slots).ssrc).read_volatile() == ssrc {
+            return Some(slots);
+        }
+        let slot = rtpengine_source(row, ssrc);
+        if slot == NO_SOURCE { None } else { Some(slots.add(slot as usize % MAX_SSRCS)) }
+    }
+}
+
+/// [`rtpengine_source`] found no room.
+const NO_SOURCE: u32 = u32::MAX;
+
+/// The slot of a source in a row of the stats map, see [`source`]. An exported function, because the verifier goes through
+/// those once, and takes their result for any.
+#[inline(never)]
+#[unsafe(no_mangle)]
+pub extern "C" fn rtpengine_source(row: u32, ssrc: u32) -> u32 {
+    let Some(stats) = STATS.get_ptr_mut(row) else { return NO_SOURCE };
+    for slot in 0..MAX_SSRCS {
+        // SAFETY: `stats` is a live element of a stats map and holds that many slots.
+        if unsafe { owns((&raw mut (*stats).ssrcs).cast::<SsrcStats>().add(slot), ssrc) } {
+            return slot as u32;
         }
     }
-    None
+    NO_SOURCE
 }
 
 /// Whether the slot is, or has just become, that of `ssrc`.

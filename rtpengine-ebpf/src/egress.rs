@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_redirect, programs::XdpContext};
 use rtpengine_common::{
-    abi::{FLOW_OUT_V6, FLOW_REDIRECT, FLOW_VLAN, FlowValue},
+    abi::{FLOW_OUT_V6, FLOW_REDIRECT, FLOW_REWRITE_RTP, FLOW_VLAN, FlowValue},
     packet::{
         ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, Ethernet, Ipv4, Ipv6, Rtp, TaggedEthernet, Udp, View,
     },
@@ -57,7 +57,7 @@ pub fn rewrite<I: Ingress>(
     flow: &FlowValue,
     old_len: usize,
     headers: &I,
-    rtp: Option<Rtp>,
+    rtp: Rtp,
     checksum: Checksum,
 ) -> Result<(), Reason> {
     let link_len =
@@ -72,10 +72,10 @@ pub fn rewrite<I: Ingress>(
         saved.get().store(flow, checksum, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
     }
     store_link(flow, &mut packet).ok_or(Reason::RewriteFailed)?;
-    match rtp {
-        Some(rtp) => packet.put(new_len, rtp).ok_or(Reason::RewriteFailed),
-        None => Ok(()),
+    if flow.flags & FLOW_REWRITE_RTP != 0 {
+        packet.put(new_len, rtp).ok_or(Reason::RewriteFailed)?;
     }
+    Ok(())
 }
 
 /// Piece by piece, each of a size that is stored at once.

@@ -1,7 +1,8 @@
 //! What the pipeline needs of a packet's headers, whichever IP version they are of.
 
 use rtpengine_common::{
-    abi::{FLOW_OUT_V6, FlowKey, FlowValue},
+    abi::{FLOW_OUT_V6, FlowValue, KeyWords},
+    checksum::Difference,
     packet::{Ipv4Udp, Ipv6Udp, Udp, View},
     reason::Reason,
     rewrite::{self, Checksum},
@@ -14,9 +15,11 @@ pub trait Ingress: View {
     /// Checks them; returns the length of the UDP payload.
     fn check(&self, available: usize) -> Result<usize, Reason>;
     /// What the flow is found by.
-    fn key(&self) -> FlowKey;
+    fn key(&self) -> KeyWords;
     /// Source address, IPv4 as mapped.
     fn src_addr(&self) -> [u8; 16];
+    /// What the removal of the addresses does to a checksum.
+    fn without_addresses(&self) -> Difference;
     /// UDP header.
     fn udp(&self) -> &Udp;
     /// Stores the flow's headers for this packet at `offset`.
@@ -30,13 +33,18 @@ impl Ingress for Ipv4Udp {
     }
 
     #[inline(always)]
-    fn key(&self) -> FlowKey {
+    fn key(&self) -> KeyWords {
         Self::key(self)
     }
 
     #[inline(always)]
     fn src_addr(&self) -> [u8; 16] {
         self.src_mapped()
+    }
+
+    #[inline(always)]
+    fn without_addresses(&self) -> Difference {
+        Difference::NONE.remove4(self.ip.src).remove4(self.ip.dst)
     }
 
     #[inline(always)]
@@ -61,13 +69,18 @@ impl Ingress for Ipv6Udp {
     }
 
     #[inline(always)]
-    fn key(&self) -> FlowKey {
+    fn key(&self) -> KeyWords {
         Self::key(self)
     }
 
     #[inline(always)]
     fn src_addr(&self) -> [u8; 16] {
         self.ip.src
+    }
+
+    #[inline(always)]
+    fn without_addresses(&self) -> Difference {
+        Difference::NONE.remove16(self.ip.src).remove16(self.ip.dst)
     }
 
     #[inline(always)]

@@ -35,22 +35,20 @@ impl Packet {
 
     /// Stores `value` at `offset`; `None`: it does not fit.
     ///
-    /// In words, as headers are read: a load that spans several narrower stores waits for them to reach the cache.
+    /// In words no narrower than headers are read in: a load that spans several stores waits for them to reach the cache.
     #[inline(always)]
     pub fn put<T: View>(&mut self, offset: usize, value: T) -> Option<()> {
-        let to = self.at::<T>(offset)?.cast::<u32>();
-        let from = core::ptr::from_ref(&value).cast::<u32>();
-        let words = size_of::<T>() / size_of::<u32>();
-        for index in 0..words {
-            // SAFETY: both are `T`s, `to` as checked by `at`.
-            unsafe { to.add(index).write_unaligned(from.add(index).read_unaligned()) };
-        }
-        if size_of::<T>() % size_of::<u32>() != 0 {
-            const { assert!(size_of::<T>() % size_of::<u32>() == 0 || size_of::<T>() % size_of::<u32>() == 2) };
-            // SAFETY: as above; half a word is left.
-            unsafe {
-                to.add(words).cast::<u16>().write_unaligned(from.add(words).cast::<u16>().read_unaligned())
-            };
+        let to = self.at::<T>(offset)?.cast::<u8>();
+        let from = core::ptr::from_ref(&value).cast::<u8>();
+        // SAFETY: both are `T`s, `to` as checked by `at`.
+        unsafe {
+            if size_of::<T>().is_multiple_of(size_of::<u64>()) {
+                copy::<u64>(from, to, 0, size_of::<T>());
+            } else {
+                let words = size_of::<T>() & !(size_of::<u32>() - 1);
+                copy::<u32>(from, to, 0, words);
+                copy::<u16>(from, to, words, size_of::<T>());
+            }
         }
         Some(())
     }
@@ -68,6 +66,18 @@ impl Packet {
     fn at<T: View>(&self, offset: usize) -> Option<*mut T> {
         let address = self.start + offset;
         if address + size_of::<T>() > self.end { None } else { Some(address as *mut T) }
+    }
+}
+
+/// Copies the bytes `start` to `end`, whole words.
+///
+/// # Safety
+/// So many bytes may be read and written.
+#[inline(always)]
+unsafe fn copy<W>(from: *const u8, to: *mut u8, start: usize, end: usize) {
+    for offset in (start..end).step_by(size_of::<W>()) {
+        // SAFETY: by contract.
+        unsafe { to.add(offset).cast::<W>().write_unaligned(from.add(offset).cast::<W>().read_unaligned()) };
     }
 }
 

@@ -2,7 +2,7 @@
 
 use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_ktime_get_coarse_ns, programs::XdpContext};
 use rtpengine_common::{
-    abi::{FLOW_DEBUG, FlowKey, FlowStats, FlowValue, NO_TABLE},
+    abi::{FLOW_DEBUG, FlowStats, FlowValue, KeyWords, NO_TABLE},
     admit::{self, ChecksumPlan, Verdict},
     checksum::Difference,
     packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Frame as _, Ipv4Udp, Ipv6Udp, Link, Rtp, Udp},
@@ -38,7 +38,7 @@ pub fn run(ctx: &XdpContext) -> u32 {
 fn handle<I: Ingress>(ctx: &XdpContext, packet: Packet, link_len: usize) -> Result<u32, Reason> {
     let headers = packet.view::<I>(link_len).ok_or(Reason::Malformed)?;
     let payload_len = headers.check(packet.len() - link_len)?;
-    let (flow, stats) = find(&headers.key()).ok_or(Reason::NoFlow)?;
+    let (flow, stats) = find(headers.key()).ok_or(Reason::NoFlow)?;
     let result = forward(ctx, packet, link_len, headers, payload_len, flow, stats);
     let reason = match result {
         Ok(()) => Reason::Forwarded,
@@ -85,7 +85,7 @@ fn forward<I: Ingress>(
     admit::protocol(flow, rtp.flags, rtp.marker_type)?;
     admit::source(flow, headers.src_addr(), headers.udp().src_port)?;
     admit::rtp(flow, rtp, payload_len)?;
-    let slot = counters::source(stats, u32::from_be_bytes(rtp.ssrc)).ok_or(Reason::SsrcUnknown)?;
+    let slot = counters::source(stats, flow.slot, u32::from_be_bytes(rtp.ssrc)).ok_or(Reason::SsrcUnknown)?;
     let network_len = egress::network_len(flow) + size_of::<Udp>() + payload_len;
     let old_rtp = *rtp;
     if let Err(reason) = admit::egress(flow, network_len) {
@@ -95,15 +95,15 @@ fn forward<I: Ingress>(
         return Err(reason);
     }
     let (new_rtp, difference) = match rewrite::rtp(&old_rtp, flow)? {
-        Some((rtp, difference)) => (Some(rtp), difference),
-        None => (None, Difference::NONE),
+        Some(rewritten) => rewritten,
+        None => (old_rtp, Difference::NONE),
     };
     let checksum = match admit::checksum(flow, headers.udp().checksum) {
-        ChecksumPlan::Update => Checksum::Updated(difference),
+        ChecksumPlan::Update => rewrite::updated(headers.without_addresses(), headers.udp(), difference),
         ChecksumPlan::Omit => Checksum::Absent,
         ChecksumPlan::Compute => {
             let payload = Packet::sum(ctx, headers_len, payload_len).ok_or(Reason::NoChecksum)?;
-            Checksum::Computed(payload.and(difference))
+            rewrite::computed(headers.udp(), payload.and(difference))
         }
     };
     egress::rewrite(ctx, packet, flow, headers_len, headers, new_rtp, checksum)?;
@@ -124,8 +124,8 @@ fn too_short(packet: &Packet, offset: usize, payload_len: usize, flow: &FlowValu
 
 /// The flow of a destination, and its counters.
 #[inline(always)]
-fn find(key: &FlowKey) -> Option<(&'static FlowValue, *mut FlowStats)> {
+fn find(key: KeyWords) -> Option<(&'static FlowValue, *mut FlowStats)> {
     // SAFETY: an element of a map without preallocation lives until this program ends (RCU), and is replaced as a whole.
-    let flow = unsafe { &*FLOWS.get_ptr(key)? };
+    let flow = unsafe { &*FLOWS.get_ptr(key.key())? };
     Some((flow, STATS.get_ptr_mut(flow.slot)?))
 }

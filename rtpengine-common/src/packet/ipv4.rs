@@ -1,7 +1,7 @@
 //! IPv4 (RFC 791) without options, carrying UDP.
 
 use super::{Udp, View};
-use crate::{abi::FlowKey, reason::Reason, words};
+use crate::{abi::KeyWords, reason::Reason, words};
 
 /// IPv4 header without options.
 #[repr(C)]
@@ -93,8 +93,8 @@ impl Ipv4Udp {
 
     /// What the flow of this packet is found by.
     #[inline(always)]
-    pub fn key(&self) -> FlowKey {
-        FlowKey::v4(self.ip.dst, self.udp.dst_port)
+    pub fn key(&self) -> KeyWords {
+        KeyWords::v4(self.ip.dst, self.udp.dst_port)
     }
 
     /// Source address, IPv4-mapped.

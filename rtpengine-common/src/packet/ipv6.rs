@@ -1,7 +1,7 @@
 //! IPv6 (RFC 8200) without extension headers, carrying UDP.
 
 use super::{Udp, View};
-use crate::{abi::FlowKey, reason::Reason};
+use crate::{abi::KeyWords, reason::Reason};
 
 /// Fragment header.
 const NEXT_FRAGMENT: u8 = 44;
@@ -83,8 +83,8 @@ impl Ipv6Udp {
 
     /// What the flow of this packet is found by.
     #[inline(always)]
-    pub fn key(&self) -> FlowKey {
-        FlowKey::v6(self.ip.dst, self.udp.dst_port)
+    pub fn key(&self) -> KeyWords {
+        KeyWords::v6(self.ip.dst, self.udp.dst_port)
     }
 }
 
