@@ -5,9 +5,7 @@ use core::mem::MaybeUninit;
 use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_redirect, programs::XdpContext};
 use rtpengine_common::{
     abi::{FLOW_OUT_V6, FLOW_REDIRECT, FLOW_REWRITE_RTP, FLOW_VLAN, FlowValue},
-    packet::{
-        ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, Ethernet, Ipv4, Ipv6, Rtp, TaggedEthernet, Udp, View,
-    },
+    packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN, Ethernet, Ipv4, Ipv6, Rtp, Udp, View, VlanTag},
     reason::Reason,
     rewrite::Checksum,
 };
@@ -40,10 +38,19 @@ impl<T: View> Saved<T> {
     }
 }
 
-/// Length of the outgoing network header.
+/// Length of the outgoing network header. Calculated, here and below: the verifier goes through what follows a choice
+/// once for each of its lengths.
 #[inline(always)]
 pub fn network_len(flow: &FlowValue) -> usize {
-    if flow.flags & FLOW_OUT_V6 == 0 { size_of::<Ipv4>() } else { size_of::<Ipv6>() }
+    let v6 = (flow.flags / FLOW_OUT_V6 & 1) as usize;
+    size_of::<Ipv4>() + v6 * (size_of::<Ipv6>() - size_of::<Ipv4>())
+}
+
+/// Length of the outgoing link header.
+#[inline(always)]
+fn link_len(flow: &FlowValue) -> usize {
+    let tags = (flow.flags / FLOW_VLAN & 1) as usize;
+    size_of::<Ethernet>() + tags * size_of::<VlanTag>()
 }
 
 /// Stores the new headers, making room before them or giving room up. `old_len`: bytes before the UDP payload.
@@ -60,8 +67,7 @@ pub fn rewrite<I: Ingress>(
     rtp: Rtp,
     checksum: Checksum,
 ) -> Result<(), Reason> {
-    let link_len =
-        if flow.flags & FLOW_VLAN == 0 { size_of::<Ethernet>() } else { size_of::<TaggedEthernet>() };
+    let link_len = link_len(flow);
     let new_len = link_len + network_len(flow) + size_of::<Udp>();
     // What is stored below lies within the frame, as it did before: the verifier alone wants that checked.
     if new_len == old_len {
