@@ -192,12 +192,17 @@ pub struct FlowStats {
     pub dropped: u64,
     /// Last [`crate::reason::Reason`] for a packet that was not forwarded.
     pub last_reason: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Not 0: the flow hands up until it has settled ([`crate::settle`]), when the program writes 0. Userspace tells one
+    /// handover from the next by the number.
+    pub settling: u32,
     /// By SSRC, in order of appearance.
     pub ssrcs: [SsrcStats; MAX_SSRCS],
+    /// Mark of the newest packet handed up while settling, 0 before the first.
+    pub handed_up: u64,
+    /// Mark of the newest packet that the relay has sent on meanwhile; written by userspace.
+    pub relayed: u64,
     /// Zero: makes it a multiple of a cache line.
-    pub reserved: [u64; 4],
+    pub reserved: [u64; 2],
 }
 
 impl FlowStats {

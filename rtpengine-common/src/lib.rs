@@ -11,5 +11,6 @@ pub mod packet;
 pub mod pins;
 pub mod reason;
 pub mod rewrite;
+pub mod settle;
 pub mod srtp;
 mod words;

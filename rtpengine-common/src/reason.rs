@@ -49,6 +49,8 @@ pub enum Reason {
     NoChecksum = 20,
     /// Flow installed but switched off (next hop lost, being replaced).
     Inactive = 21,
+    /// New in the kernel, and not everything handed up before has been relayed yet: handed up.
+    Settling = 22,
 
     // Per stream, given by userspace.
     /// No packets yet, or the endpoint is still being learned.

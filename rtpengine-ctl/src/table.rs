@@ -253,6 +253,7 @@ const PACKET_REASONS: &[Reason] = &[
     Reason::TooBig,
     Reason::NoChecksum,
     Reason::Inactive,
+    Reason::Settling,
 ];
 
 fn reason_name(number: u32) -> String {

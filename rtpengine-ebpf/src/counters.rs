@@ -8,6 +8,7 @@ use rtpengine_common::{
     abi::{FlowStats, MAX_SSRCS, SsrcStats},
     packet::Rtp,
     reason::{PACKET_REASONS, Reason},
+    settle,
 };
 
 use crate::maps::{REASONS, STATS};
@@ -29,6 +30,24 @@ pub fn refused(stats: *mut FlowStats, reason: Reason, dropped: bool) {
         let counter = if dropped { &raw mut (*stats).dropped } else { &raw mut (*stats).punted };
         add(counter, 1);
         (&raw mut (*stats).last_reason).write(reason as u32);
+    }
+}
+
+/// Whether the flow forwards; while it settles, this packet is noted as handed up.
+#[inline(always)]
+pub fn settled(stats: *mut FlowStats, rtp: &Rtp) -> Result<(), Reason> {
+    // SAFETY: `stats` is a live element of a stats map. Packets of a flow come by one queue, hence one after the other.
+    unsafe {
+        if (&raw const (*stats).settling).read_volatile() == 0 {
+            return Ok(());
+        }
+        let handed_up = &raw mut (*stats).handed_up;
+        let settled = settle::settled(handed_up.read(), (&raw const (*stats).relayed).read_volatile());
+        match settled {
+            Ok(()) => (&raw mut (*stats).settling).write(0),
+            Err(_) => handed_up.write(rtp.mark()),
+        }
+        settled
     }
 }
 

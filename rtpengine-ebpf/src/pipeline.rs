@@ -85,6 +85,7 @@ fn forward<I: Ingress>(
     admit::protocol(flow, rtp.flags, rtp.marker_type)?;
     admit::source(flow, headers.src_addr(), headers.udp().src_port)?;
     admit::rtp(flow, rtp, payload_len)?;
+    counters::settled(stats, rtp)?;
     let slot = counters::source(stats, flow.slot, u32::from_be_bytes(rtp.ssrc)).ok_or(Reason::SsrcUnknown)?;
     let network_len = egress::network_len(flow) + size_of::<Udp>() + payload_len;
     let old_rtp = *rtp;

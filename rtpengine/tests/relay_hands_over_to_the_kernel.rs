@@ -29,6 +29,7 @@ fn the_job_runs_after_everything_that_waits_and_before_what_comes_later() {
             // Arrives between the job and the second drain.
             from.send_to(&rtp(100), to).expect("send");
             report.send((before.packets, before.ssrcs[0].highest_seq)).expect("test waits");
+            None
         }),
     );
     drop(resume);
@@ -80,7 +81,10 @@ fn jobs_run_in_order_and_not_at_all_for_closed_streams() {
     let (report, reported) = mpsc::channel();
     let job = |number: u32| {
         let report = report.clone();
-        Box::new(move || report.send(number).expect("test waits"))
+        Box::new(move || {
+            report.send(number).expect("test waits");
+            None
+        })
     };
     pair.relay.handle.handover(pair.near.stream, job(1));
     pair.relay.handle.command(RelayCommand::Close { stream: pair.near.stream });
@@ -99,9 +103,11 @@ fn a_burst_of_commands_is_executed_completely_and_in_order() {
     let (report, reported) = mpsc::channel();
     for number in 0..10_000 {
         let report = report.clone();
-        pair.relay
-            .handle
-            .handover(pair.near.stream, Box::new(move || report.send(number).expect("test waits")));
+        let job = move || {
+            report.send(number).expect("test waits");
+            None
+        };
+        pair.relay.handle.handover(pair.near.stream, Box::new(job));
     }
     for number in 0..10_000 {
         assert_eq!(reported.recv_timeout(PATIENCE), Ok(number));

@@ -85,7 +85,8 @@ pub fn forwarded(table: i32, call: &Call) -> Result<Option<Forwarded>> {
 pub fn establish(table: i32, call: &mut Call) -> Result<()> {
     wait_until("the kernel forwards both directions", || {
         call.talk(1)?;
-        Ok(forwarded(table, call)?.is_some())
+        // A new flow hands packets up until no earlier one is on its way.
+        Ok(forwarded(table, call)?.is_some_and(|count| count.from_caller > 0 && count.from_callee > 0))
     })
 }
 

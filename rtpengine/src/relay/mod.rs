@@ -45,4 +45,4 @@ mod socket;
 mod stream;
 
 pub use counters::{KernelFold, RelayCounters};
-pub use pool::{Clock, Job, RelayConfig, RelayError, RelayHandle, RelayPool, system_clock};
+pub use pool::{Clock, Follower, Job, RelayConfig, RelayError, RelayHandle, RelayPool, system_clock};

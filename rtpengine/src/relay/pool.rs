@@ -19,8 +19,11 @@ use super::socket;
 
 /// Reads the time for the relay threads.
 pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
-/// Work done by a relay thread between two drains of a socket.
-pub type Job = Box<dyn FnOnce() + Send>;
+/// Work done by a relay thread between two drains of a socket. Who it returns follows the relaying from there.
+pub type Job = Box<dyn FnOnce() -> Option<Follower> + Send>;
+/// Told the mark ([`rtpengine_common::settle::mark`]) of the newest RTP packet after each batch of a stream was sent on, by
+/// its relay thread, hence quick. `false`: not any more. Dropped then, with the stream, or for the next follower.
+pub type Follower = Box<dyn FnMut(u64) -> bool + Send>;
 
 /// Fewest threads started by default.
 const MIN_THREADS: usize = 4;
@@ -279,8 +282,8 @@ impl RelayHandle {
     }
 
     /// Runs a job on the stream's relay thread, after all earlier commands of the stream: everything that waits in the
-    /// socket is forwarded, then the job runs, then what came meanwhile is forwarded. The job must be short. It is
-    /// dropped unrun where the stream is closed.
+    /// socket is forwarded, then the job runs, then what came meanwhile is forwarded, which a [`Follower`] is told of.
+    /// The job must be short. It is dropped unrun where the stream is closed.
     pub fn handover(&self, stream: StreamId, job: Job) {
         if let Some((shard, _)) = self.inner.registry.place(stream) {
             self.push(shard, Command::Handover { stream, job });

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use rtpengine_common::settle;
 use rtpengine_core::io::{MediaEvent, Now, Reason, RelayCommand, StreamId};
 use slotmap::SlotMap;
 use socket2::Socket;
@@ -175,7 +176,18 @@ impl Shard {
         }
         self.forward(token, Route::Media);
         self.forward(token, Route::Control);
+        self.follow(token, count);
         count == BATCH
+    }
+
+    /// Tells the stream's follower how far the relay has come with the last batch.
+    fn follow(&mut self, token: Token, count: usize) {
+        let Some(stream) = self.streams.get_mut(token) else { return };
+        let Some(follower) = &mut stream.follower else { return };
+        let newest = (0..count).rev().find_map(|index| settle::mark(self.batch.payload(index)));
+        if newest.is_some_and(|mark| !follower(mark)) {
+            stream.follower = None;
+        }
     }
 
     /// Sends the packets of one route of the last batch to all sinks of the stream.
@@ -270,7 +282,10 @@ impl Shard {
             // What hands over a stream that is closed by now would put a flow into the kernel that nobody takes out.
             Command::Handover { stream, job } if self.by_id.contains_key(&stream) => {
                 self.drain(stream);
-                job();
+                let follower = job();
+                if let Some(stream) = self.find(stream).filter(|_| follower.is_some()) {
+                    stream.follower = follower;
+                }
                 self.drain(stream);
             }
             Command::Handover { .. } => {}

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use socket2::{SockAddr, Socket};
 
 use super::counters::KernelFold;
+use super::pool::Follower;
 use super::shared::StreamShared;
 use super::socket;
 
@@ -44,6 +45,8 @@ pub(super) struct Stream {
     /// Set while the socket waits for another turn within the same round.
     pub queued: bool,
     pub active: Option<Box<Active>>,
+    /// Whoever wants to know what was relayed.
+    pub follower: Option<Follower>,
     ipv6: bool,
     overflow: u32,
     reception: Reception,
@@ -75,6 +78,7 @@ impl Stream {
             shared,
             queued: false,
             active: None,
+            follower: None,
             ipv6,
             overflow: 0,
             reception: Reception::default(),

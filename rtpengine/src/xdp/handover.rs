@@ -8,19 +8,20 @@ use std::{
     },
 };
 
-use rtpengine_common::abi::{FlowKey, FlowValue, MAX_SSRCS, SsrcStats};
+use rtpengine_common::abi::{FLOW_BLACKHOLE, FlowKey, FlowValue, MAX_SSRCS, SsrcStats};
 use rtpengine_core::{io::StreamId, media::ssrc::KernelSsrc};
 use smallvec::SmallVec;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{clock, table::TableMaps};
-use crate::relay::{KernelFold, RelayHandle};
+use super::{clock, stats::StatsArea, table::TableMaps};
+use crate::relay::{self, KernelFold, RelayHandle};
 
 /// Implemented by the relay.
 pub trait Handover: Send + Sync {
     /// Runs `job` in the thread that owns the stream's socket, after everything queued in the socket was relayed; the
-    /// relay drains the socket once more afterwards. A job for an unknown stream is dropped unrun.
-    fn handover(&self, stream: StreamId, job: Box<dyn FnOnce() + Send>);
+    /// relay drains the socket once more afterwards and tells the follower of what it sends on. A flow whose follower is
+    /// dropped forwards at once. A job for an unknown stream is dropped unrun.
+    fn handover(&self, stream: StreamId, job: relay::Job);
 
     /// SSRC and highest extended sequence number of the stream's sources, newest last, as the relay has counted them.
     /// Called in a job.
@@ -31,7 +32,7 @@ pub trait Handover: Send + Sync {
 }
 
 impl Handover for RelayHandle {
-    fn handover(&self, stream: StreamId, job: Box<dyn FnOnce() + Send>) {
+    fn handover(&self, stream: StreamId, job: relay::Job) {
         Self::handover(self, stream, job);
     }
 
@@ -117,24 +118,63 @@ struct Job {
 }
 
 impl Job {
-    fn run(&mut self) {
-        if self.state.compare_exchange(WAITING, STARTED, AcqRel, Acquire).is_err() {
-            return;
-        }
-        self.outcome = match self.action {
+    fn run(&mut self) -> Option<relay::Follower> {
+        self.state.compare_exchange(WAITING, STARTED, AcqRel, Acquire).ok()?;
+        let stats = self.maps.stats();
+        let settling = match self.action {
             Action::Install(key, value) => {
-                self.maps.stats().continue_from(value.slot, &self.relay.sources(self.stream));
-                match self.maps.install(&key, &value) {
+                stats.continue_from(value.slot, &self.relay.sources(self.stream));
+                // What only counts and drops has no order.
+                let settling = (value.flags & FLOW_BLACKHOLE == 0)
+                    .then(|| Settling::begin(Arc::clone(stats), value.slot, self.generation));
+                self.outcome = match self.maps.install(&key, &value) {
                     Ok(true) => Outcome::Done,
                     Ok(false) => Outcome::NotRun,
                     Err(error) => Outcome::Refused(error),
-                }
+                };
+                settling?
             }
             Action::Wake(slot) => {
-                self.maps.stats().wake(slot, clock::now_ns());
-                Outcome::Done
+                let settling = Settling::begin(Arc::clone(stats), slot, self.generation);
+                stats.wake(slot, clock::now_ns());
+                self.outcome = Outcome::Done;
+                settling
             }
         };
+        Some(Box::new(move |mark| settling.relayed(mark)))
+    }
+}
+
+/// Longest time a flow settles, nanoseconds: a relay that always has packets waiting is too slow, and is helped most by a
+/// flow that leaves it.
+const SETTLING_NS: u64 = 1_000_000_000;
+
+/// The relay's side of a flow that settles ([`rtpengine_common::settle`]). Dropped, the flow forwards.
+struct Settling {
+    stats: Arc<StatsArea>,
+    slot: u32,
+    turn: u32,
+    until_ns: u64,
+}
+
+impl Settling {
+    /// Before the program may forward.
+    fn begin(stats: Arc<StatsArea>, slot: u32, generation: u64) -> Self {
+        // Two handovers of one slot are never 2^31 apart.
+        let turn = generation as u32 | 1 << 31;
+        stats.settle(slot, turn);
+        Self { stats, slot, turn, until_ns: clock::now_ns() + SETTLING_NS }
+    }
+
+    /// `false`: the flow is settled, or out of time.
+    fn relayed(&self, mark: u64) -> bool {
+        self.stats.relayed(self.slot, self.turn, mark) && clock::now_ns() < self.until_ns
+    }
+}
+
+impl Drop for Settling {
+    fn drop(&mut self) {
+        self.stats.settled(self.slot, self.turn);
     }
 }
 

@@ -138,6 +138,7 @@ impl State {
         let flows = self.table.maps.list().map_err(self.map_error())?;
         for flow in flows {
             if self.slots.claim(flow.value.slot) {
+                self.table.maps.stats().adopt(flow.value.slot);
                 self.adopted.insert(flow.key, flow);
             } else {
                 self.remove_key(&flow.key, flow.value.slot);

@@ -4,7 +4,10 @@ use std::{
     io,
     os::fd::{AsRawFd, BorrowedFd},
     ptr::NonNull,
-    sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{
+        AtomicU32, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
 };
 
 use rtpengine_common::abi::{FlowStats, SsrcStats};
@@ -80,6 +83,7 @@ impl StatsArea {
             word(field).store(0, Relaxed);
         }
         half(at.last_reason).store(0, Relaxed);
+        half(at.settling).store(0, Relaxed);
         for ssrc in at.ssrcs {
             for field in [ssrc.packets, ssrc.bytes] {
                 word(field).store(0, Relaxed);
@@ -101,10 +105,46 @@ impl StatsArea {
         }
     }
 
+    /// Has the flow hand up until it is settled. `turn`, not 0, tells this time from others. Only for a flow that does not
+    /// forward yet.
+    pub fn settle(&self, slot: u32, turn: u32) {
+        let Some(at) = self.slot(slot) else { return };
+        word(at.handed_up).store(0, Relaxed);
+        word(at.relayed).store(0, Relaxed);
+        half(at.settling).store(turn, Release);
+    }
+
+    /// Tells the program the mark of the newest packet that was relayed. `false`: the flow does not settle any more, or
+    /// not in this turn.
+    #[must_use]
+    pub fn relayed(&self, slot: u32, turn: u32, mark: u64) -> bool {
+        let Some(at) = self.slot(slot) else { return false };
+        if half(at.settling).load(Acquire) != turn {
+            return false;
+        }
+        word(at.relayed).store(mark, Release);
+        true
+    }
+
+    /// Lets a flow forward that still settles in this turn.
+    pub fn settled(&self, slot: u32, turn: u32) {
+        if let Some(at) = self.slot(slot) {
+            // In another turn, or once settled, there is nothing to do.
+            let _ = half(at.settling).compare_exchange(turn, 0, AcqRel, Relaxed);
+        }
+    }
+
+    /// Lets a flow forward whose predecessor died with what it had still to relay.
+    pub fn adopt(&self, slot: u32) {
+        if let Some(at) = self.slot(slot) {
+            half(at.settling).store(0, Release);
+        }
+    }
+
     /// Restarts the idle clock of a flow.
     pub fn wake(&self, slot: u32, now_ns: u64) {
         if let Some(at) = self.slot(slot) {
-            word(at.last_seen_ns).store(now_ns, Relaxed);
+            word(at.last_seen_ns).store(now_ns, Release);
         }
     }
 
@@ -130,7 +170,10 @@ impl StatsArea {
                 punted: &raw mut (*at).punted,
                 dropped: &raw mut (*at).dropped,
                 last_reason: &raw mut (*at).last_reason,
+                settling: &raw mut (*at).settling,
                 ssrcs,
+                handed_up: &raw mut (*at).handed_up,
+                relayed: &raw mut (*at).relayed,
             })
         }
     }
@@ -150,7 +193,10 @@ struct Fields {
     punted: *mut u64,
     dropped: *mut u64,
     last_reason: *mut u32,
+    settling: *mut u32,
     ssrcs: [SsrcFields; rtpengine_common::abi::MAX_SSRCS],
+    handed_up: *mut u64,
+    relayed: *mut u64,
 }
 
 #[derive(Clone, Copy)]

@@ -86,7 +86,11 @@ impl Relay {
     /// Waits until everything handed over so far is executed.
     pub fn settle(&self, port: Port) {
         let (done, executed) = mpsc::channel();
-        self.handle.handover(port.stream, Box::new(move || done.send(()).expect("test waits")));
+        let job = move || {
+            done.send(()).expect("test waits");
+            None
+        };
+        self.handle.handover(port.stream, Box::new(job));
         executed.recv_timeout(PATIENCE).expect("commands are executed");
     }
 
@@ -229,6 +233,7 @@ impl Pair {
             started.send(()).expect("test waits");
             // Ends with an error once the sender is dropped.
             let _ = wait.recv();
+            None
         };
         self.relay.handle.handover(self.near.stream, Box::new(job));
         running.recv_timeout(PATIENCE).expect("the job runs");
