@@ -91,3 +91,51 @@ pub enum Reason {
 
 /// Highest per-packet reason plus one: size of a row of the reason counters.
 pub const PACKET_REASONS: u32 = 32;
+
+impl Reason {
+    /// The per-packet reasons, in the order of their numbers.
+    pub const OF_PACKETS: [Self; 23] = [
+        Self::Forwarded,
+        Self::Malformed,
+        Self::NotIp,
+        Self::NotUdp,
+        Self::Fragment,
+        Self::IpOptions,
+        Self::VlanDepth,
+        Self::NoFlow,
+        Self::Stun,
+        Self::Dtls,
+        Self::Rtcp,
+        Self::SourcePunt,
+        Self::SourceDrop,
+        Self::NotRtp,
+        Self::PayloadType,
+        Self::SsrcUnknown,
+        Self::Blackhole,
+        Self::TtlExpired,
+        Self::RewriteFailed,
+        Self::TooBig,
+        Self::NoChecksum,
+        Self::Inactive,
+        Self::Settling,
+    ];
+
+    /// The per-packet reason of a number; `None` for one of a newer program.
+    #[must_use]
+    pub fn of_packet(number: u32) -> Option<Self> {
+        Self::OF_PACKETS.into_iter().find(|reason| *reason as u32 == number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_of_packets_are_listed_by_their_number() {
+        for (index, reason) in Reason::OF_PACKETS.iter().enumerate() {
+            assert_eq!(*reason as usize, index);
+        }
+        assert_eq!(Reason::of_packet(PACKET_REASONS), None);
+    }
+}

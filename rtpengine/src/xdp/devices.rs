@@ -13,6 +13,7 @@ use super::{
     error::XdpError,
     net::NetMaps,
     object::Program,
+    packet_log::PacketLog,
     sys::{self, XdpFlags},
 };
 use crate::netlink::{FeatureClient, Link, LinkKind, XdpAttached};
@@ -57,9 +58,9 @@ impl Devices {
     ///
     /// # Errors
     /// See [`XdpError`].
-    pub fn open(net: Arc<NetMaps>, table: u32) -> Result<Self, XdpError> {
+    pub fn open(net: Arc<NetMaps>, table: u32) -> Result<(Self, PacketLog), XdpError> {
         let lock = net.lock()?;
-        let program = Program::load(&net.dir)?;
+        let (program, log) = Program::load(&net.dir)?;
         replace_program(&net, &program)?;
         drop(lock);
         let features = FeatureClient::open()
@@ -67,7 +68,8 @@ impl Devices {
                 |error| tracing::debug!(target: "core", %error, "the kernel does not tell XDP features"),
             )
             .ok();
-        Ok(Self { net, table, program, features, known: AHashMap::new(), transmitters: AHashMap::new() })
+        let (known, transmitters) = Default::default();
+        Ok((Self { net, table, program, features, known, transmitters }, log))
     }
 
     /// Attaches the program to a device, or joins an attachment that is there. The answer is remembered until

@@ -25,6 +25,7 @@ use super::{
     handle::{Events, OffloadConfig, Status},
     handover::{Handover, Report},
     orphans,
+    packet_log::PacketLog,
     queue::{Queue, Stop},
     state::State,
     table::Table,
@@ -63,16 +64,17 @@ pub(super) fn spawn(
             };
             runtime.block_on(async {
                 let (reporter, reports) = unbounded_channel();
-                let setup = set_up(&config, table).await.map(|(routes, table, devices)| {
+                let setup = set_up(&config, table).await.map(|(routes, table, devices, packets)| {
                     let state =
                         State::new(config.clone(), table, devices, relay, reporter, events, thread_status);
-                    (routes, state)
+                    (routes, packets, state)
                 });
                 match setup {
-                    Ok((mut routes, mut state)) => match state.begin(&routes) {
+                    Ok((mut routes, mut packets, mut state)) => match state.begin(&routes) {
                         Ok(adopted) => {
                             if ready.send(Ok((state.counters(), adopted))).is_ok() {
-                                let stop = run(&mut state, &mut routes, &thread_queue, reports).await;
+                                let stop =
+                                    run(&mut state, &mut routes, &mut packets, &thread_queue, reports).await;
                                 state.end(stop);
                             }
                         }
@@ -97,15 +99,18 @@ pub(super) fn spawn(
     }
 }
 
-async fn set_up(config: &OffloadConfig, table: u32) -> Result<(RouteClient, Table, Devices), XdpError> {
+async fn set_up(
+    config: &OffloadConfig,
+    table: u32,
+) -> Result<(RouteClient, Table, Devices, PacketLog), XdpError> {
     config.root.prepare()?;
     let net =
         own_net().map_err(|source| XdpError::Pin { path: "/proc/thread-self/ns/net".into(), source })?;
     let table = Table::open(&config.root, table, net, config.orphan_after)?;
     orphans::sweep(&config.root, table.number, clock::now_ns());
-    let devices = Devices::open(Arc::clone(&table.maps.net), table.number)?;
+    let (devices, packets) = Devices::open(Arc::clone(&table.maps.net), table.number)?;
     let routes = RouteClient::connect().await?;
-    Ok((routes, table, devices))
+    Ok((routes, table, devices, packets))
 }
 
 /// Heartbeat, idle flows, slots at rest.
@@ -124,6 +129,7 @@ const RECONNECT: Duration = Duration::from_secs(1);
 async fn run(
     state: &mut State,
     routes: &mut RouteClient,
+    packets: &mut PacketLog,
     queue: &Queue,
     mut reports: UnboundedReceiver<Report>,
 ) -> Stop {
@@ -139,6 +145,8 @@ async fn run(
         tokio::select! {
             () = queue.ready() => {
                 let batch = queue.take();
+                // The flows that earlier messages speak of may go with these commands.
+                state.log_packets(packets.flush());
                 for command in batch.commands {
                     match command {
                         FlowCommand::Install(spec) => state.install(routes, spec).await,
@@ -152,6 +160,7 @@ async fn run(
                     return stop;
                 }
             }
+            messages = packets.messages() => state.log_packets(messages),
             Some(report) = reports.recv() => state.reported(routes, report),
             change = routes.changed() => match change {
                 Ok(change) => {

@@ -22,6 +22,7 @@ mod manager;
 pub mod net;
 pub mod object;
 mod orphans;
+mod packet_log;
 pub mod queue;
 mod slots;
 mod state;

@@ -8,7 +8,7 @@ use std::{
 use aya::{EbpfLoader, programs::Xdp};
 use rtpengine_common::pins;
 
-use super::{bpffs::share_with_group, error::XdpError};
+use super::{bpffs::share_with_group, error::XdpError, packet_log::PacketLog};
 
 /// The object `cargo xtask build-ebpf` made.
 #[cfg(feature = "xdp")]
@@ -27,11 +27,11 @@ pub struct Program {
 
 impl Program {
     /// Loads the embedded object. Shared maps already pinned in `dir` are used, others are pinned there. The caller holds
-    /// the lock on `dir`.
+    /// the lock on `dir`, and runs within a runtime with I/O.
     ///
     /// # Errors
     /// See [`XdpError`].
-    pub fn load(dir: &Path) -> Result<Self, XdpError> {
+    pub fn load(dir: &Path) -> Result<(Self, PacketLog), XdpError> {
         if OBJECT.is_empty() {
             return Err(XdpError::NoObject);
         }
@@ -49,7 +49,8 @@ impl Program {
         for name in SHARED {
             share_with_group(&dir.join(name))?;
         }
-        Ok(Self { ebpf })
+        let log = PacketLog::open(&mut ebpf)?;
+        Ok((Self { ebpf }, log))
     }
 
     /// The program's descriptor.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod a_caller_behind_nat_is_heard;
+mod a_debugged_call_logs_its_packets;
 mod a_killed_daemon_is_succeeded;
 mod a_start_that_cannot_work_fails_clearly;
 mod an_orderly_stop_leaves_nothing;

@@ -2,6 +2,7 @@
 //! and the kernel, what the `network` allows, what is to `watch`.
 
 mod network;
+mod packets;
 mod transitions;
 mod watch;
 
