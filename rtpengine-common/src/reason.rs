@@ -51,6 +51,10 @@ pub enum Reason {
     Inactive = 21,
     /// New in the kernel, and not everything handed up before has been relayed yet: handed up.
     Settling = 22,
+    /// SRTP or SRTCP whose authentication tag or master key identifier is not that of the keys agreed on: dropped.
+    SrtpAuthentication = 23,
+    /// SRTP or SRTCP whose index was used before, is too old to tell, or is none of these keys: dropped.
+    SrtpReplay = 24,
 
     // Per stream, given by userspace.
     /// No packets yet, or the endpoint is still being learned.
@@ -87,6 +91,10 @@ pub enum Reason {
     SourcePolicy = 79,
     /// Traffic between local sockets of this host does not pass a device the program is attached to.
     LocalPeer = 80,
+    /// The stream is decrypted or encrypted, which is done in userspace.
+    Srtp = 81,
+    /// Encrypted on one side at least, and the keys are not agreed on or not known: nothing is forwarded.
+    NoKeys = 82,
 }
 
 /// Highest per-packet reason plus one: size of a row of the reason counters.
@@ -94,7 +102,7 @@ pub const PACKET_REASONS: u32 = 32;
 
 impl Reason {
     /// The per-packet reasons, in the order of their numbers.
-    pub const OF_PACKETS: [Self; 23] = [
+    pub const OF_PACKETS: [Self; 25] = [
         Self::Forwarded,
         Self::Malformed,
         Self::NotIp,
@@ -118,6 +126,8 @@ impl Reason {
         Self::NoChecksum,
         Self::Inactive,
         Self::Settling,
+        Self::SrtpAuthentication,
+        Self::SrtpReplay,
     ];
 
     /// The per-packet reason of a number; `None` for one of a newer program.

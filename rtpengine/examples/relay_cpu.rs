@@ -179,6 +179,8 @@ fn open_streams(
                 sinks: [sink].into_iter().collect(),
                 rtcp_sinks: [sink].into_iter().collect(),
                 discard: None,
+                receive_crypto: None,
+                transmit_crypto: None,
                 tos: None,
                 clock_rates: Default::default(),
                 call: "bench".into(),

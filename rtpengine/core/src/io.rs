@@ -1,7 +1,8 @@
 //! The border between the core and the shell: time, ids, media ports, flows, outputs.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
+use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
 
 pub use rtpengine_common::reason::Reason;
@@ -123,14 +124,21 @@ pub struct RelayStream {
     /// Where RTCP that arrives on this socket goes; differs from `sinks` when only one side uses rtcp-mux.
     pub rtcp_sinks: SmallVec<[StreamId; 1]>,
     /// Why media from the party is discarded although a sink exists (hold, block), if it is. RTCP goes on all the same
-    /// (RFC 3264 section 8.4).
+    /// (RFC 3264 section 8.4), except with [`Reason::NoKeys`]: then nothing is forwarded, and there are no sinks.
     pub discard: Option<Reason>,
+    /// What the party encrypts with: SRTP and SRTCP from the party is decrypted with it before it goes to the sinks.
+    /// `None`: packets are taken as they are, because they are not encrypted or are forwarded without being changed.
+    ///
+    /// Equal values mean that the keys have not changed: the state under them goes on.
+    pub receive_crypto: Option<Arc<CryptoParams>>,
+    /// What is encrypted with towards the party, whatever stream it comes from. `None`: packets are sent as they are.
+    pub transmit_crypto: Option<Arc<CryptoParams>>,
     /// Value for the IPv4 TOS / IPv6 traffic class byte of what leaves this socket; `None` leaves the system default.
     pub tos: Option<u8>,
     /// Clock rate in Hz by payload type, for jitter.
     pub clock_rates: SmallVec<[(u8, u32); 8]>,
     /// Where the stream's reports in logs belong.
-    pub call: std::sync::Arc<str>,
+    pub call: Arc<str>,
 }
 
 /// Commands to the relay threads.
@@ -257,7 +265,7 @@ pub enum Output {
     /// For the logs: everything about this call is logged, or no longer.
     Debug {
         /// SIP Call-ID.
-        call: std::sync::Arc<str>,
+        call: Arc<str>,
         /// On or off.
         on: bool,
     },

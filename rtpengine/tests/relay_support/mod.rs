@@ -137,6 +137,8 @@ pub fn settings(component: Component, endpoint: Option<SocketAddr>, sinks: &[Por
         sinks: sinks.clone().into(),
         rtcp_sinks: sinks.into(),
         discard: None,
+        receive_crypto: None,
+        transmit_crypto: None,
         tos: None,
         clock_rates: Default::default(),
         call: "test".into(),

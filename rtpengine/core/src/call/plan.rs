@@ -154,6 +154,8 @@ fn settings(
         sinks: SmallVec::new(),
         rtcp_sinks: SmallVec::new(),
         discard: None,
+        receive_crypto: None,
+        transmit_crypto: None,
         tos: call.tos,
         clock_rates: face.clock_rates.clone(),
         call: call.id.clone(),

@@ -211,6 +211,8 @@ mod tests {
             sinks: Default::default(),
             rtcp_sinks: Default::default(),
             discard: None,
+            receive_crypto: None,
+            transmit_crypto: None,
             tos: None,
             clock_rates: Default::default(),
             call: "test".into(),
