@@ -49,6 +49,11 @@ pub enum OpenError {
     Resources(String),
 }
 
+/// The host's random source failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no random numbers for keys")]
+pub struct NoRandomness;
+
 /// What the core may ask of the shell while it handles an input.
 pub trait MediaPlane {
     /// Opens a media socket. It receives nothing until [`RelayCommand::Configure`] names it.
@@ -59,6 +64,12 @@ pub trait MediaPlane {
 
     /// Closes a socket opened by [`MediaPlane::open`] that was never configured (rollback of a failed request).
     fn abandon(&mut self, stream: StreamId);
+
+    /// Fills `bytes` for use as SRTP keys: nobody can predict them.
+    ///
+    /// # Errors
+    /// [`NoRandomness`]; what is in `bytes` is not to be used then.
+    fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
 
     /// The counters of a stream, userspace and kernel merged. Zeroes for an unknown stream.
     fn counters(&self, stream: StreamId) -> StreamCounters;

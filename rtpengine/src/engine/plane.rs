@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use rtpengine_core::io::{
-    MediaPlane, OpenError, OpenPort, Output, RelayCommand, SsrcCounters, StreamCounters, StreamId,
+    MediaPlane, NoRandomness, OpenError, OpenPort, Output, RelayCommand, SsrcCounters, StreamCounters,
+    StreamId,
 };
 
 use crate::logging::LogLevels;
@@ -53,6 +54,13 @@ impl MediaPlane for Plane {
 
     fn abandon(&mut self, stream: StreamId) {
         self.relay.abandon(stream);
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        openssl::rand::rand_priv_bytes(bytes).map_err(|error| {
+            tracing::error!(target: "crypto", "no random numbers for keys: {error}");
+            NoRandomness
+        })
     }
 
     fn counters(&self, stream: StreamId) -> StreamCounters {

@@ -163,6 +163,7 @@ fn face(
         let sibling =
             |address: SocketAddr| Some(SocketAddr::new(address.ip(), address.port().checked_add(1)?));
         face.mux.active = mux;
+        face.encryption.adopt();
         if !mux && let Some(above) = sibling(local) {
             // Without its RTCP socket the call goes on all the same.
             face.rtcp = draft.open_exact(index, above.port(), true);

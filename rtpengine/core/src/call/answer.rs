@@ -108,6 +108,7 @@ fn fork(call: &mut Call, source: usize, offerer: PartyId, now: Now) -> Result<us
     for pair in &mut fork.medias {
         let face = pair.faces.get_mut(Side::Offerer);
         (face.rtp, face.rtcp) = (None, None);
+        face.encryption.fork();
     }
     call.dialogues.push(fork);
     Ok(call.dialogues.len() - 1)

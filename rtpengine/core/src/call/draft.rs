@@ -11,7 +11,8 @@ use super::{
 };
 use crate::{
     config::CoreConfig,
-    io::{MediaPlane, Now, OpenError, OpenPort, Path, Reason, StreamId},
+    io::{MediaPlane, NoRandomness, Now, OpenError, OpenPort, Path, Reason, StreamId},
+    secure::KeySource,
 };
 
 /// Ports tried before giving up when other programs hold them.
@@ -28,6 +29,8 @@ pub(super) struct Draft<'a> {
     next_stream: &'a mut u64,
     plane: &'a mut dyn MediaPlane,
     opened: Vec<(StreamId, LocalIdx, u16)>,
+    /// Keys were wanted and could not be had.
+    keyless: bool,
 }
 
 /// What a draft needs of the engine.
@@ -52,12 +55,18 @@ impl<'a> Draft<'a> {
             next_stream: shop.next_stream,
             plane: shop.plane,
             opened: Vec::new(),
+            keyless: false,
         }
     }
 
     /// Keeps the changes.
     pub(super) fn commit(self) -> (Call, Vec<String>) {
         (self.call, self.warnings)
+    }
+
+    /// Whether all keys that were made are good.
+    pub(super) fn check_keys(&self) -> Result<(), CallError> {
+        if self.keyless { Err(NoRandomness.into()) } else { Ok(()) }
     }
 
     /// Closes everything that was opened and forgets the changes.
@@ -198,5 +207,11 @@ impl<'a> Draft<'a> {
         if let Some(pool) = self.interfaces.pool_mut(local) {
             pool.release(port);
         }
+    }
+}
+
+impl KeySource for Draft<'_> {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        self.keyless |= self.plane.random(bytes).is_err();
     }
 }

@@ -1,7 +1,10 @@
 //! Why a command was refused. The texts reach the SIP proxy as `error-reason`.
 
 use super::interfaces::InterfaceError;
-use crate::{io::OpenError, sdp::SdpError};
+use crate::{
+    io::{NoRandomness, OpenError},
+    sdp::SdpError,
+};
 
 /// Why a command was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -36,4 +39,6 @@ pub(super) enum CallError {
         "no port of interface '{interface}' ({address}) could be opened: {cause}; see that the address exists and enough file descriptors are allowed"
     )]
     Open { interface: String, address: std::net::IpAddr, cause: OpenError },
+    #[error("{0}; the daemon's log says why")]
+    Random(#[from] NoRandomness),
 }

@@ -6,15 +6,17 @@ use super::{
     address,
     direction::{Placement, wanted},
     draft::Draft,
+    encryption::{Terms, Treatment, treatment},
     error::CallError,
     interfaces::{Family, LocalIdx, Wanted},
     media::{Carries, Face, MediaPair, Side, carries},
-    mux, wording,
+    mux,
+    wording::{self, MediaWording},
 };
 use crate::{
     io::StreamId,
     ng::{DropTraffic, Flag, Request, TosRequest, TransportProtocol},
-    sdp::{Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip},
+    sdp::{Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip, security::media_security},
 };
 
 /// An offer or an answer, found its place in the call.
@@ -30,6 +32,8 @@ pub(super) struct Exchange<'r, 's> {
 
 /// ICE is not served and every m-line has its own port: neither may be promised to a peer.
 const STRIP: Strip = Strip { ice: true, sdes: false, dtls: false, bundle: true, feedback: false };
+/// Where encryption is ours to negotiate, nothing of what the other party wrote about it is left.
+const STRIP_KEYS: Strip = Strip { sdes: true, dtls: true, ..STRIP };
 
 impl Exchange<'_, '_> {
     /// Takes the SDP into the call and yields the body for the other party.
@@ -77,7 +81,11 @@ impl Exchange<'_, '_> {
         }
         draft.call.touch(self.dialogue, draft.now);
         let mut sent = draft.call.party(receiver).map(|party| party.sent.clone()).unwrap_or_default();
-        let body = wording::body(self.session, plans, STRIP, shown, self.request, &mut sent);
+        draft.check_keys()?;
+        // What stands above the m-lines is for all of them.
+        let ours = plans.iter().all(|wording| wording.plan.strip.dtls);
+        let strip = if ours { STRIP_KEYS } else { STRIP };
+        let body = wording::body(self.session, &plans, strip, shown, self.request, &mut sent);
         if let Some(party) = draft.call.party_mut(receiver) {
             party.sent = sent;
         }
@@ -108,7 +116,7 @@ impl Exchange<'_, '_> {
         before: &[MediaPair],
         pair: &mut MediaPair,
         media: &Media<'_>,
-    ) -> Result<MediaPlan<'static>, CallError> {
+    ) -> Result<MediaWording, CallError> {
         let refused = !self.offer && pair.carries == Carries::Nothing;
         let foreign = !self.offer && pair.carries == Carries::Foreign;
         pair.carries = if foreign { Carries::Foreign } else { carries(media) };
@@ -125,15 +133,17 @@ impl Exchange<'_, '_> {
         match pair.carries {
             Carries::Foreign => {
                 pair.release();
-                return Ok(MediaPlan::default());
+                return Ok(MediaWording::default());
             }
             Carries::Rtp | Carries::Raw if !refused => {}
             Carries::Rtp | Carries::Raw | Carries::Nothing => {
                 pair.carries = Carries::Nothing;
                 pair.release();
-                return Ok(MediaPlan { port: Some(0), strip: STRIP, ..MediaPlan::default() });
+                let strip = if media.protocol.is_rtp() { STRIP_KEYS } else { STRIP };
+                return Ok(MediaPlan { port: Some(0), strip, ..MediaPlan::default() }.into());
             }
         }
+        let before_sockets = Side::BOTH.map(|side| sockets(pair.faces.get(side)));
         self.policies(pair);
         self.mux(pair, media);
         let sender_family =
@@ -158,13 +168,22 @@ impl Exchange<'_, '_> {
         let to_wish = if self.offer { self.placement.to_family } else { None };
         let to_default = known.unwrap_or(sender_family);
         self.ensure(draft, pair.faces.get_mut(to), place(to, to_wish), to_default)?;
-        for side in Side::BOTH {
-            signal(draft, pair.faces.get(side));
+        for (side, before) in Side::BOTH.into_iter().zip(before_sockets) {
+            let face = pair.faces.get_mut(side);
+            if before != sockets(face) {
+                face.encryption.moved();
+            }
+            signal(draft, face);
         }
         if self.offer && self.request.has(Flag::Reset) {
             unlearn(draft, pair.faces.get(to));
         }
-        Ok(self.written(draft, pair, media))
+        if pair.carries == Carries::Rtp {
+            let protocol = self.encryption(draft, pair, media);
+            Ok(self.written(draft, pair, media, protocol))
+        } else {
+            Ok(self.placed(draft, pair.faces.get(to), media).into())
+        }
     }
 
     fn asked(&self, side: Side) -> Option<&str> {
@@ -272,19 +291,102 @@ impl Exchange<'_, '_> {
         }
     }
 
-    /// How the m-line is written for the receiver.
-    fn written(&self, draft: &mut Draft<'_>, pair: &MediaPair, media: &Media<'_>) -> MediaPlan<'static> {
-        let rtp = pair.carries == Carries::Rtp;
-        let face = pair.faces.get(self.from.other());
-        let port = |stream| draft.call.socket(stream).map(|socket| socket.local.port());
-        let media_port = face.rtp.and_then(port);
-        let rtcp_port = face.rtcp.and_then(port).or(media_port);
+    /// Settles how media is encrypted on both sides; yields the profile to write for the receiver.
+    fn encryption(&self, draft: &mut Draft<'_>, pair: &mut MediaPair, media: &Media<'_>) -> Protocol {
+        let security = media_security(self.session, media);
+        let terms = Terms { request: self.request, lines: &security.crypto, protocol: media.protocol };
+        let (sender, receiver) = pair.faces.split_mut(self.from);
+        if matches!(media.protocol, Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf) {
+            draft
+                .warnings
+                .push("DTLS-SRTP is not available in this release: its handshakes are not relayed".into());
+        }
+        if self.offer {
+            terms.take_offer(&mut sender.encryption);
+            let (protocol, warning) = self.offered_protocol(sender, media);
+            draft.warnings.extend(warning.map(String::from));
+            if receiver.mux.proposed != receiver.mux.active {
+                receiver.encryption.renew();
+            }
+            terms.compose_offer(&mut sender.encryption, &mut receiver.encryption, protocol, draft);
+            if !sender.encryption.is_opaque() && receiver.encryption.is_without_keys() {
+                draft.warnings.push("SRTP is offered without keys: no crypto suite may be offered, and DTLS-SRTP is not available in this release".into());
+            }
+            protocol
+        } else {
+            terms.answer(&mut sender.encryption, &mut receiver.encryption, draft);
+            let (protocol, warning) = self.answered_protocol(receiver, media);
+            draft.warnings.extend(warning.map(String::from));
+            if treatment(pair) == Treatment::NoKeys {
+                draft.warnings.push("No media can flow: SRTP was answered without usable keys".into());
+            }
+            protocol
+        }
+    }
+
+    /// The profile of an offer: that of `transport protocol` if it can be had, else that of the body.
+    fn offered_protocol(&self, sender: &Face, media: &Media<'_>) -> (Protocol, Option<&'static str>) {
+        let asked = self.request.transport_protocol.as_ref().and_then(TransportProtocol::sdp_name);
+        let wanted = asked.map_or(media.protocol, Protocol::of);
+        let opaque = sender.encryption.is_opaque();
+        match wanted {
+            wanted if wanted == media.protocol => (wanted, None),
+            Protocol::RtpAvp | Protocol::RtpAvpf if opaque => (
+                media.protocol,
+                Some("transport protocol not changed: the keys of the offered SRTP are not known"),
+            ),
+            Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf if !opaque => (
+                media.protocol,
+                Some("transport protocol not changed: DTLS-SRTP is not available in this release"),
+            ),
+            wanted if wanted.is_rtp() => (wanted, None),
+            _ => {
+                (media.protocol, Some("transport protocol not changed: RTP is not converted in this release"))
+            }
+        }
+    }
+
+    /// The profile of an answer. It is that of the offer (RFC 3264 §6), whatever the answerer wrote, as far as the request
+    /// does not ask for another one; it never changes between plain and encrypted.
+    fn answered_protocol(&self, receiver: &Face, media: &Media<'_>) -> (Protocol, Option<&'static str>) {
+        let offered = receiver.protocol.unwrap_or(media.protocol);
+        let asked = self.request.transport_protocol.as_ref();
+        let wanted = match asked {
+            None => return (offered, None),
+            Some(asked) => asked.sdp_name().map_or(media.protocol, Protocol::of),
+        };
+        if wanted.is_rtp() && wanted.is_srtp() == offered.is_srtp() {
+            return (wanted, None);
+        }
+        let accept = asked == Some(&TransportProtocol::Accept);
+        let warning = "transport protocol not changed: an answer does not change between RTP and SRTP";
+        (offered, (!accept).then_some(warning))
+    }
+
+    /// Where the receiver is to send an m-line.
+    fn placed(&self, draft: &Draft<'_>, face: &Face, media: &Media<'_>) -> MediaPlan<'static> {
+        let port = face.rtp.and_then(|stream| draft.call.socket(stream)).map(|socket| socket.local.port());
         let ours = face.local.and_then(|local| draft.interfaces.local(local)).map(|local| local.advertised);
         let shown: Option<IpAddr> = ours.map(|ours| address::written(ours, media, self.request));
-        let mut plan = MediaPlan { address: shown, port: media_port, strip: STRIP, ..MediaPlan::default() };
-        if !rtp {
-            return plan;
-        }
+        MediaPlan { address: shown, port, strip: STRIP, ..MediaPlan::default() }
+    }
+
+    /// How an RTP m-line is written for the receiver.
+    fn written(
+        &self,
+        draft: &Draft<'_>,
+        pair: &MediaPair,
+        media: &Media<'_>,
+        protocol: Protocol,
+    ) -> MediaWording {
+        let (sender, face) = (pair.faces.get(self.from), pair.faces.get(self.from.other()));
+        let mut plan = self.placed(draft, face, media);
+        let rtcp_port = face
+            .rtcp
+            .and_then(|stream| draft.call.socket(stream))
+            .map(|socket| socket.local.port())
+            .or(plan.port);
+        let ours = face.local.and_then(|local| draft.interfaces.local(local)).map(|local| local.advertised);
         plan.complete_rtpmaps = true;
         plan.rtcp = match (rtcp_port, ours) {
             _ if self.request.has(Flag::NoRtcpAttribute) => RtcpPlan::Omit,
@@ -299,43 +401,20 @@ impl Exchange<'_, '_> {
         if !self.request.has(Flag::OriginalSendrecv) {
             plan.direction = Some(media.effective_direction());
         }
-        let (protocol, warning) = self.protocol(face, media);
-        draft.warnings.extend(warning);
-        if matches!(media.protocol, Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf) {
-            draft
-                .warnings
-                .push("DTLS-SRTP is not available in this release: its handshakes are not relayed".into());
-        }
-        plan.protocol = protocol.map(protocol_name);
-        plan.strip.feedback = protocol.is_some_and(|protocol| !protocol.is_feedback());
-        plan
+        let changed = protocol != media.protocol;
+        plan.protocol = changed.then(|| protocol_name(protocol));
+        let offerer = if self.offer { sender } else { face };
+        let opaque = offerer.encryption.is_opaque();
+        plan.strip =
+            Strip { feedback: changed && !protocol.is_feedback(), ..if opaque { STRIP } else { STRIP_KEYS } };
+        let crypto = if opaque { Vec::new() } else { face.encryption.written(self.request) };
+        MediaWording { plan, crypto }
     }
+}
 
-    /// The profile to write if it is not the one in the body. Profiles differ in feedback only: encryption passes through.
-    fn protocol(&self, receiver: &Face, media: &Media<'_>) -> (Option<Protocol>, Option<String>) {
-        let asked = self.request.transport_protocol.as_ref();
-        let accept = asked == Some(&TransportProtocol::Accept);
-        let wanted = match asked.and_then(TransportProtocol::sdp_name) {
-            Some(name) => Some(Protocol::of(name)),
-            None if self.offer || accept => None,
-            // An answer comes in the profile of the offer (RFC 3264 §6), whatever the answerer wrote.
-            None => receiver.protocol,
-        };
-        match wanted {
-            Some(wanted) if wanted == media.protocol => (None, None),
-            Some(wanted) if wanted.is_rtp() && wanted.is_srtp() == media.protocol.is_srtp() => {
-                (Some(wanted), None)
-            }
-            Some(_) if asked.is_some() && !accept => (
-                None,
-                Some(
-                    "transport protocol not changed: RTP/SRTP bridging is not available in this release"
-                        .into(),
-                ),
-            ),
-            Some(_) | None => (None, None),
-        }
-    }
+/// The sockets of a face, once it has any.
+fn sockets(face: &Face) -> Option<(StreamId, Option<StreamId>)> {
+    face.rtp.map(|rtp| (rtp, face.rtcp))
 }
 
 /// Where a face's sockets belong.

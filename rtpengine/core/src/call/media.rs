@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::{interfaces::LocalIdx, mux::Mux};
+use super::{encryption::Encryption, interfaces::LocalIdx, mux::Mux};
 use crate::{
     io::StreamId,
     sdp::{Direction, Media, Protocol},
@@ -104,6 +104,7 @@ pub(super) struct Face {
     /// The same for RTCP.
     pub(super) advertised_rtcp: Option<SocketAddr>,
     pub(super) mux: Mux,
+    pub(super) encryption: Encryption,
     /// `asymmetric`: no learning.
     pub(super) asymmetric: bool,
     pub(super) strict_source: bool,
@@ -136,6 +137,7 @@ impl Face {
         self.rtcp = None;
         self.local = None;
         self.mux = Mux::default();
+        self.encryption = Encryption::default();
     }
 
     pub(super) fn streams(&self) -> impl Iterator<Item = StreamId> {

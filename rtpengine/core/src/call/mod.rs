@@ -7,6 +7,7 @@ mod delete;
 mod dialogue;
 mod direction;
 mod draft;
+mod encryption;
 mod engine;
 mod error;
 mod exchange;

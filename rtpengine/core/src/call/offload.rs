@@ -2,7 +2,9 @@
 
 use smallvec::smallvec;
 
-use super::{interfaces::Interfaces, media::Side, model::Call, plan::Wire, socket::Socket};
+use super::{
+    encryption::Treatment, interfaces::Interfaces, media::Side, model::Call, plan::Wire, socket::Socket,
+};
 use crate::io::{Component, FlowIdentity, FlowOutput, FlowSpec, Reason, SourceMismatch, SourcePolicy};
 
 /// The flow for a socket, or why there must be none.
@@ -23,9 +25,15 @@ pub(super) fn decide(
         Component::Rtcp => return Err(Reason::RtcpStream),
         Component::Raw => return Err(Reason::NotRtpStream),
     };
+    if wire.treatment == Treatment::NoKeys {
+        return Err(Reason::NoKeys);
+    }
     let source = wire.relay.endpoint.ok_or(Reason::NoEndpoint)?;
     if !wire.relay.endpoint_settled {
         return Err(Reason::NotEstablished);
+    }
+    if wire.treatment == Treatment::Bridged {
+        return Err(Reason::Srtp);
     }
     let sink = match wire.relay.sinks.as_slice() {
         [] => return Err(Reason::NoSink),

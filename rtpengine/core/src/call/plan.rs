@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::{
+    encryption::{self, Treatment},
     engine::{CallKey, Engine},
     media::{Carries, Face, MediaPair, Side},
     model::Call,
@@ -23,6 +24,7 @@ pub(super) struct Wire {
     pub(super) media: usize,
     /// The side whose party sends to this socket.
     pub(super) side: Side,
+    pub(super) treatment: Treatment,
 }
 
 impl Engine {
@@ -67,7 +69,8 @@ impl Engine {
     }
 }
 
-/// The settings of all sockets that a dialogue refers to. Where forks share one, the latest answer has it.
+/// The settings of all sockets that a dialogue refers to. Where forks share one, the latest answer has it; what the others
+/// would send there comes from a party that did not agree on keys with it.
 fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
     let mut order: SmallVec<[usize; 2]> = (0..call.dialogues.len()).collect();
     order.sort_by_key(|&index| call.dialogues.get(index).map(|dialogue| dialogue.order));
@@ -77,7 +80,8 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
         for (media, pair) in medias.iter().enumerate() {
             for side in Side::BOTH {
                 for (stream, relay) in face_wires(call, config, pair, side) {
-                    let wire = Wire { stream, relay, dialogue: index, media, side };
+                    let treatment = encryption::treatment(pair);
+                    let wire = Wire { stream, relay, dialogue: index, media, side, treatment };
                     match wires.iter_mut().find(|known| known.stream == stream) {
                         Some(known) => *known = wire,
                         None => wires.push(wire),
@@ -85,6 +89,18 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
                 }
             }
         }
+    }
+    let shared: Vec<_> = wires.iter().map(|wire| (wire.stream, wire.dialogue, wire.treatment)).collect();
+    for wire in &mut wires {
+        let (dialogue, treatment) = (wire.dialogue, wire.treatment);
+        let fits = |sink: &mut StreamId| {
+            let owner = shared.iter().find(|(stream, ..)| stream == sink);
+            owner.is_none_or(|(_, other, how)| {
+                *other == dialogue || (treatment, *how) == (Treatment::Clear, Treatment::Clear)
+            })
+        };
+        wire.relay.sinks.retain(fits);
+        wire.relay.rtcp_sinks.retain(fits);
     }
     wires
 }
@@ -100,6 +116,7 @@ fn face_wires(
     let to_rtp: SmallVec<[StreamId; 1]> = sink.rtp.into_iter().collect();
     let to_rtcp: SmallVec<[StreamId; 1]> =
         if raw { SmallVec::new() } else { sink.rtcp.or(sink.rtp).into_iter().collect() };
+    let treatment = encryption::treatment(pair);
     let rtp = face.rtp.map(|stream| {
         let component = match (raw, face.mux.active || face.mux.proposed) {
             (true, _) => Component::Raw,
@@ -115,7 +132,22 @@ fn face_wires(
         let settings = settings(call, config, face, stream, Component::Rtcp);
         (stream, RelayStream { sinks: to_rtcp.clone(), rtcp_sinks: to_rtcp.clone(), ..settings })
     });
-    rtp.into_iter().chain(rtcp).collect::<SmallVec<[_; 2]>>().into_iter()
+    let mut wires: SmallVec<[_; 2]> = rtp.into_iter().chain(rtcp).collect();
+    for (_, relay) in &mut wires {
+        match treatment {
+            Treatment::Clear | Treatment::Unread => {}
+            Treatment::Bridged => {
+                let keys = face.encryption.keys().unwrap_or_default();
+                (relay.receive_crypto, relay.transmit_crypto) = (keys.receive, keys.transmit);
+            }
+            Treatment::NoKeys => {
+                relay.sinks.clear();
+                relay.rtcp_sinks.clear();
+                relay.discard = Some(Reason::NoKeys);
+            }
+        }
+    }
+    wires.into_iter()
 }
 
 /// Why media for this sink is discarded, if it is.

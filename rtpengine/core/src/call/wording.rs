@@ -5,13 +5,27 @@ use std::net::IpAddr;
 use super::party::Sent;
 use crate::{
     ng::{Replace, Request},
-    sdp::{MediaPlan, RewritePlan, Session, SessionPlan, Strip, rewrite},
+    sdp::{MediaPlan, RewritePlan, SecretLine, Session, SessionPlan, Strip, rewrite},
 };
+
+/// How one media section is written.
+#[derive(Debug, Default)]
+pub(super) struct MediaWording {
+    pub(super) plan: MediaPlan<'static>,
+    /// `a=crypto` lines.
+    pub(super) crypto: Vec<SecretLine>,
+}
+
+impl From<MediaPlan<'static>> for MediaWording {
+    fn from(plan: MediaPlan<'static>) -> Self {
+        Self { plan, crypto: Vec::new() }
+    }
+}
 
 /// Writes the body for the party whose history is `sent`. `shown` is the address of its first relayed m-line.
 pub(super) fn body(
     session: &Session<'_>,
-    medias: Vec<MediaPlan<'static>>,
+    medias: &[MediaWording],
     strip: Strip,
     shown: Option<IpAddr>,
     request: &Request,
@@ -26,6 +40,7 @@ pub(super) fn body(
     }
     let replace = &request.replace;
     let full = replace.has(Replace::OriginFull);
+    let medias = medias.iter().map(|media| MediaPlan { crypto: &media.crypto, ..media.plan }).collect();
     let mut plan = RewritePlan { session: SessionPlan { strip, ..SessionPlan::default() }, medias };
     if full || replace.has(Replace::Origin) {
         plan.session.origin.address = shown;

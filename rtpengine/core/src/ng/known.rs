@@ -108,7 +108,7 @@ names! {
         LoopProtect NotYet ["loop protect"];
         Mix NotYet ["mix"];
         NatWait NotYet ["NAT wait"];
-        PadCrypto NotYet ["pad crypto"];
+        PadCrypto Built ["pad crypto"];
         Passthrough NotYet ["passthrough"];
         Pause NotYet ["pause"];
         PierceNat NotYet ["pierce NAT"];
@@ -169,8 +169,8 @@ names! {
         Ice NotYet ["ICE"];
         IceLite NotYet ["ICE-lite"];
         RecordCall NotYet ["record call"];
-        Sdes NotYet ["SDES"];
-        Osrtp NotYet ["OSRTP"];
+        Sdes Built ["SDES"];
+        Osrtp Built ["OSRTP"];
         T38 NotYet ["T.38", "T38"];
         Passthrough NotYet ["passthrough"];
         DtmfSecurity NotYet ["DTMF-security"];
@@ -326,14 +326,27 @@ pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
     (Key::IceLite, &["off"]),
     (Key::Passthrough, &["off", "no"]),
     (Key::RecordCall, &["off", "no"]),
-    (Key::Sdes, &["off", "no", "disable"]),
+];
+
+/// Values that are not acted upon of keys that otherwise are.
+pub const NOT_YET_VALUES: &[(Key, &[&str])] = &[
+    (Key::Osrtp, &["offer-legacy", "accept-legacy"]),
+    (Key::TransportProtocol, &["UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"]),
 ];
 
 /// What becomes of `key` with `value`: some values ask for what happens anyway.
 #[must_use]
 pub fn value_status(key: Key, value: &[u8]) -> Status {
-    let harmless = HARMLESS_VALUES.iter().any(|(known, values)| {
-        *known == key && values.iter().any(|text| spelling::same(text.as_bytes(), value))
-    });
-    if harmless { Status::Harmless } else { key.status() }
+    let among = |table: &[(Key, &[&str])]| {
+        table.iter().any(|(known, values)| {
+            *known == key && values.iter().any(|text| spelling::same(text.as_bytes(), value))
+        })
+    };
+    if among(HARMLESS_VALUES) {
+        Status::Harmless
+    } else if among(NOT_YET_VALUES) {
+        Status::NotYet
+    } else {
+        key.status()
+    }
 }

@@ -112,6 +112,8 @@ impl Request {
             Key::Flags => flags::items(value, &mut |item| self.flag(item)),
             Key::Replace => flags::items(value, &mut |item| self.replace_member(item)),
             Key::RtcpMux => flags::items(value, &mut |item| self.rtcp_mux_member(item)),
+            Key::Sdes => flags::items(value, &mut |item| self.sdes_member(item)),
+            Key::Osrtp => flags::items(value, &mut |item| self.osrtp_member(item)),
             Key::Supports => flags::items(value, &mut |item| match item {
                 Item::Name(name) if spelling::same(name, b"load limit") => self.supports_load_limit = true,
                 Item::Name(name) | Item::Pair(name, _) => note(&mut self.unknown, name),
@@ -123,8 +125,6 @@ impl Request {
             | Key::Ice
             | Key::IceLite
             | Key::RecordCall
-            | Key::Sdes
-            | Key::Osrtp
             | Key::T38
             | Key::Passthrough
             | Key::DtmfSecurity
@@ -207,6 +207,7 @@ impl Request {
             if flag == Flag::All && self.all == AllMode::None {
                 self.all = AllMode::All;
             }
+            self.sdes.pad |= flag == Flag::PadCrypto;
             self.flags.insert(flag);
             return;
         }
@@ -259,6 +260,24 @@ impl Request {
                 None => note(&mut self.unknown, &[b"rtcp-mux-", name].concat()),
             },
             Item::Pair(name, _) => note(&mut self.unknown, name),
+        }
+    }
+
+    fn sdes_member(&mut self, item: Item<'_>) {
+        let (Item::Name(name) | Item::Pair(name, _)) = item;
+        if !self.sdes.apply(name) && self.invalid.len() < MAX_NAMES {
+            self.invalid
+                .push(format!("Key \"SDES\": \"{}\" is not known or names unknown suites", clip(name)));
+        }
+    }
+
+    fn osrtp_member(&mut self, item: Item<'_>) {
+        match item {
+            Item::Name(name) if value_status(Key::Osrtp, name) == Status::NotYet => {
+                note(&mut self.not_built, &[b"OSRTP-", name].concat());
+            }
+            Item::Name(name) if self.osrtp.apply(name) => {}
+            Item::Name(name) | Item::Pair(name, _) => note(&mut self.unknown, &[b"OSRTP-", name].concat()),
         }
     }
 

@@ -4,7 +4,10 @@ use std::net::IpAddr;
 
 use super::command::Command;
 use super::known::{Flag, NameSet, Replace, RtcpMux};
-use crate::io::Learning;
+use crate::{
+    io::Learning,
+    secure::{OsrtpOptions, SdesOptions},
+};
 
 /// `address family`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +147,10 @@ pub struct Request {
     pub rtcp_mux: NameSet<RtcpMux>,
     /// `transport protocol`.
     pub transport_protocol: Option<TransportProtocol>,
+    /// `SDES`, also as flags `SDES-...` and `pad crypto`.
+    pub sdes: SdesOptions,
+    /// `OSRTP`, also as flags `OSRTP-...`.
+    pub osrtp: OsrtpOptions,
     /// `TOS`.
     pub tos: TosRequest,
     /// `delete delay`, seconds.
@@ -193,6 +200,8 @@ impl Request {
             replace: NameSet::default(),
             rtcp_mux: NameSet::default(),
             transport_protocol: None,
+            sdes: SdesOptions::default(),
+            osrtp: OsrtpOptions::default(),
             tos: TosRequest::Default,
             delete_delay: None,
             all: AllMode::None,

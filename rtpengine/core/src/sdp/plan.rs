@@ -1,6 +1,6 @@
 //! What [`super::rewrite`] is asked to change. The default of every type here changes nothing.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use super::media::Direction;
 
@@ -102,6 +102,18 @@ pub struct MediaPlan<'p> {
     pub complete_rtpmaps: bool,
     /// Adds `a=mid` with this value where there is none (`generate mid`).
     pub mid: Option<&'p str>,
+    /// Attributes to add at the end, without `a=`.
+    pub crypto: &'p [SecretLine],
     /// Attributes to remove.
     pub strip: Strip,
+}
+
+/// A line with a key in it, which does not show in `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretLine(pub String);
+
+impl fmt::Debug for SecretLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
 }

@@ -152,6 +152,9 @@ impl Section<'_, '_> {
 
     /// Adds at the end what the section did not have.
     fn finish(&self, out: &mut Writer) {
+        for line in self.plan.crypto {
+            out.insert(format_args!("a={}", line.0));
+        }
         if let Some(direction) = self.plan.direction.filter(|_| !self.wrote.direction) {
             out.insert(format_args!("a={}", direction.as_str()));
         }

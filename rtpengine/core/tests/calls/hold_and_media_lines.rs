@@ -151,20 +151,6 @@ fn bundles_are_taken_apart() {
 }
 
 #[test]
-fn bridging_to_srtp_is_warned_of_and_not_pretended() {
-    let mut pair = Pair::new();
-    let reply = pair.send(&Pair::request(
-        rtpengine_core::ng::Command::Offer,
-        "ft",
-        "",
-        &audio("192.0.2.1", 2000),
-        |request| request.transport_protocol = Some(rtpengine_core::ng::TransportProtocol::RtpSavp),
-    ));
-    assert!(reply.warnings.iter().any(|warning| warning.contains("RTP/SRTP bridging")), "{reply:?}");
-    assert!(crate::pair::seen(&reply).text.contains(" RTP/AVP 8"));
-}
-
-#[test]
 fn dtls_srtp_is_warned_of() {
     let mut pair = Pair::new();
     let offer = audio("192.0.2.1", 2000).replace("RTP/AVP", "UDP/TLS/RTP/SAVPF");

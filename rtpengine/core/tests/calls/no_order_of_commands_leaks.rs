@@ -2,11 +2,14 @@
 
 use proptest::prelude::*;
 use rtpengine_core::{
-    io::MediaEvent,
-    ng::{Command, Flag, RtcpMux},
+    io::{MediaEvent, Reason},
+    ng::{Command, Flag, RtcpMux, TransportProtocol},
 };
 
-use crate::pair::{Pair, audio, audio_with, config};
+use crate::{
+    keys::{CM_32, CM_80, KEY_A, KEY_A2, KEY_B, crypto, savp},
+    pair::{Pair, audio, audio_with, config},
+};
 
 #[derive(Clone, Debug)]
 struct Step {
@@ -16,11 +19,11 @@ struct Step {
     to: u8,
     branch: u8,
     body: u8,
-    flags: u16,
+    flags: u32,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..9, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..12, any::<u16>());
+    let step = (0u8..9, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..16, any::<u32>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -51,6 +54,10 @@ fn body(number: u8) -> String {
         8 => "garbage".to_owned(),
         9 => "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nt=0 0\r\n".to_owned(),
         10 => audio_with("192.0.2.1", 65535, "a=rtcp:0\r\n"),
+        11 => savp("192.0.2.1", 2000, &crypto(1, CM_80, KEY_A)),
+        12 => savp("192.0.2.2", 3000, &(crypto(2, CM_32, KEY_B) + &crypto(9, CM_80, KEY_A2))),
+        13 => audio_with("192.0.2.2", 3000, &(crypto(1, CM_80, KEY_B) + "a=rtcp-mux\r\n" + video)),
+        14 => savp("192.0.2.1", 2000, "a=crypto:1 ROT13 inline:AAAA\r\n"),
         _ => audio_with("host.example.com", 2000, "a=group:BUNDLE 0\r\na=bundle-only\r\n"),
     }
 }
@@ -63,7 +70,7 @@ fn run(pair: &mut Pair, step: &Step) {
         6 => Command::Query,
         7 => {
             let streams: Vec<_> = pair.plane.open.keys().copied().collect();
-            if let Some(&stream) = streams.get(usize::from(step.flags) % streams.len().max(1)) {
+            if let Some(&stream) = streams.get(step.flags as usize % streams.len().max(1)) {
                 let local = pair.plane.open[&stream].local;
                 let endpoint = if local.is_ipv4() { "192.0.2.77:7000" } else { "[2001:db8::7]:7000" };
                 let endpoint = endpoint.parse().unwrap();
@@ -80,7 +87,7 @@ fn run(pair: &mut Pair, step: &Step) {
         request.via_branch = (step.branch > 0).then(|| format!("branch{}", step.branch));
         let bit = |number: u32| step.flags >> number & 1 == 1;
         let interfaces = ["foo", "both", "lb", "nowhere"];
-        request.to_interface = bit(0).then(|| interfaces[usize::from(step.flags >> 1 & 3)].to_owned());
+        request.to_interface = bit(0).then(|| interfaces[(step.flags >> 1 & 3) as usize].to_owned());
         for (number, flag) in
             [(3, RtcpMux::Offer), (4, RtcpMux::Require), (5, RtcpMux::Demux), (6, RtcpMux::Reject)]
         {
@@ -94,8 +101,41 @@ fn run(pair: &mut Pair, step: &Step) {
             }
         }
         request.delete_delay = bit(10).then_some(2);
+        let transports = [TransportProtocol::RtpAvp, TransportProtocol::RtpSavp, TransportProtocol::Accept];
+        request.transport_protocol = transports.get((step.flags >> 11 & 3) as usize).cloned();
+        let members = ["off", "nonew", "static", "only-AES_CM_128_HMAC_SHA1_32", "pad", "unencrypted_srtcp"];
+        for (number, member) in (13..).zip(members) {
+            if bit(number) {
+                request.sdes.apply(member.as_bytes());
+            }
+        }
+        (request.osrtp.offer_rfc, request.osrtp.accept_rfc) = (bit(19), bit(20));
     });
     pair.send(&request);
+    no_plaintext_meets_ciphertext(pair);
+}
+
+/// Where one socket's packets are decrypted or encrypted, so are those of the sockets it forwards to, or they are in the
+/// clear; and never does anything leave under the key it came with unless it was not touched at all.
+fn no_plaintext_meets_ciphertext(pair: &Pair) {
+    for (stream, relay) in &pair.plane.relay {
+        assert_eq!(relay.receive_crypto.is_some(), relay.transmit_crypto.is_some(), "{relay:?}");
+        if relay.discard == Some(Reason::NoKeys) {
+            assert!(relay.sinks.is_empty() && relay.rtcp_sinks.is_empty(), "{relay:?}");
+        }
+        for sink in relay.sinks.iter().chain(&relay.rtcp_sinks) {
+            let sink = &pair.plane.relay[sink];
+            assert!(
+                relay.receive_crypto.is_none() || relay.receive_crypto != sink.transmit_crypto,
+                "{relay:?}"
+            );
+        }
+        if let Some(flow) = pair.plane.flows.get(stream) {
+            assert!(relay.receive_crypto.is_none());
+            let encrypts = |sink| pair.plane.relay[sink].transmit_crypto.is_some();
+            assert!(!flow.outputs.iter().any(|output| encrypts(&output.stream)));
+        }
+    }
 }
 
 proptest! {

@@ -7,8 +7,8 @@ use rtpengine_core::{
     call::{ControlSource, Engine},
     config::{CoreConfig, LocalAddress, LogicalInterface},
     io::{
-        FlowCommand, FlowSpec, MediaEvent, MediaPlane, Now, OpenError, OpenPort, Output, Path, RelayCommand,
-        RelayStream, StreamCounters, StreamId,
+        FlowCommand, FlowSpec, MediaEvent, MediaPlane, NoRandomness, Now, OpenError, OpenPort, Output, Path,
+        RelayCommand, RelayStream, StreamCounters, StreamId,
     },
     ng::{Command, Outcome, Reply, Request, Value},
     sdp,
@@ -22,6 +22,8 @@ pub struct FakePlane {
     pub flows: BTreeMap<StreamId, FlowSpec>,
     pub busy: HashSet<SocketAddr>,
     pub broken: Option<OpenError>,
+    pub no_randomness: bool,
+    pub random: u64,
     pub counters: HashMap<StreamId, StreamCounters>,
     pub debugged: BTreeSet<String>,
     pub configures: usize,
@@ -45,6 +47,18 @@ impl MediaPlane for FakePlane {
     fn abandon(&mut self, stream: StreamId) {
         assert!(!self.relay.contains_key(&stream), "abandon of a configured stream");
         assert!(self.open.remove(&stream).is_some(), "abandon of an unknown stream");
+    }
+
+    fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
+        if self.no_randomness {
+            return Err(NoRandomness);
+        }
+        for byte in bytes {
+            self.random =
+                self.random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = (self.random >> 56) as u8;
+        }
+        Ok(())
     }
 
     fn counters(&self, stream: StreamId) -> StreamCounters {

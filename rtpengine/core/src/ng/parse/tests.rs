@@ -85,9 +85,29 @@ fn values_that_change_nothing_are_not_warned_about() {
 #[test]
 fn things_to_come_are_named_in_the_warning() {
     let request = parse(
-        r#"{"command":"offer","SDES":["no-F8_128_HMAC_SHA1_80"],"ptime":20,"codec":{"strip":["all"]},"flags":["inject DTMF","loop protect"]}"#,
+        r#"{"command":"offer","OSRTP":["accept-legacy"],"ptime":20,"codec":{"strip":["all"]},"flags":["inject DTMF","loop protect"]}"#,
     );
-    assert_eq!(request.not_built, ["SDES", "ptime", "codec", "inject DTMF", "loop protect"]);
+    assert_eq!(request.not_built, ["OSRTP-accept-legacy", "ptime", "codec", "inject DTMF", "loop protect"]);
+}
+
+#[test]
+fn sdes_and_osrtp_come_as_lists_and_as_flags() {
+    let list = parse(
+        r#"{"command":"offer","SDES":["only-AES_CM_128_HMAC_SHA1_32","order:AES_256_CM_HMAC_SHA1_80;AES_CM_128_HMAC_SHA1_32;","pad"],
+        "OSRTP":["offer","accept"]}"#,
+    );
+    let flags = parse(
+        "{\"command\":\"offer\",\"rtpp_flags\":\"SDES-only-AES_CM_128_HMAC_SHA1_32 pad-crypto OSRTP-offer-RFC OSRTP-accept \
+         SDES-order:AES_256_CM_HMAC_SHA1_80;AES_CM_128_HMAC_SHA1_32;\"}",
+    );
+    assert_eq!((&list.sdes, list.osrtp), (&flags.sdes, flags.osrtp));
+    assert!(list.sdes.pad && list.sdes.order.len() == 2 && list.osrtp.offer_rfc && list.osrtp.accept_rfc);
+    assert_eq!((list.warnings(), flags.warnings()), Default::default());
+    let off = parse(r#"{"command":"offer","SDES":"off"}"#);
+    assert!(off.sdes.off && off.warnings().is_empty());
+    let wrong = parse(r#"{"command":"offer","flags":["SDES-only-ROT13","OSRTP-sometimes"]}"#);
+    assert_eq!(wrong.warnings(), ["Key \"SDES\": \"only-ROT13\" is not known or names unknown suites"]);
+    assert_eq!(wrong.unknown, ["OSRTP-sometimes"]);
 }
 
 #[test]
