@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rtpengine_common::srtp::CryptoParams;
+use rtpengine_common::srtp::{CryptoParams, Suite};
 
 use super::media::{Carries, MediaPair, Side};
 use crate::{
@@ -78,6 +78,12 @@ impl Encryption {
     /// The party was offered SRTP without any keys.
     pub(super) fn is_without_keys(&self) -> bool {
         self.outgoing.is_some_and(|outgoing| outgoing.protocol.is_srtp()) && self.sdes.lines().is_empty()
+    }
+
+    /// The suite in use, where SDES chose one.
+    pub(super) fn suite(&self) -> Option<Suite> {
+        let active = self.sdes.active().filter(|_| self.agreed == Some(Security::Sdes));
+        active.map(|active| active.receive.suite())
     }
 
     /// The crypto lines to write for the party.

@@ -83,7 +83,7 @@ fn media_dict(media: MediaInfo) -> Dict {
 }
 
 fn stream_dict(stream: &StreamInfo) -> Dict {
-    let mut dict = Dict::with_capacity(10)
+    let mut dict = Dict::with_capacity(11)
         .with("local port", stream.local.port())
         .with("local address", stream.local.ip().to_string())
         .with("family", Family::of(stream.local.ip()).name());
@@ -91,6 +91,9 @@ fn stream_dict(stream: &StreamInfo) -> Dict {
         if let Some(address) = address {
             dict.push(key, endpoint(address));
         }
+    }
+    if let Some(suite) = stream.crypto_suite {
+        dict.push("crypto suite", suite);
     }
     dict.push("last packet", stream.last_packet_unix_us / SECOND_US);
     dict.push("flags", words(&stream.flags));

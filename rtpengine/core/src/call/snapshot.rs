@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use rtpengine_common::srtp::Suite;
+
 use super::{
+    encryption::{Treatment, treatment},
     engine::Engine,
     interfaces::{Family, Interfaces},
     media::{Carries, MediaPair, Side},
@@ -96,6 +99,8 @@ pub struct StreamInfo {
     pub rtcp: bool,
     /// State words as `query` lists them.
     pub flags: Vec<&'static str>,
+    /// Name of the crypto suite in use, where SDES chose one.
+    pub crypto_suite: Option<&'static str>,
     /// Last packet, or creation where none came, Unix microseconds.
     pub last_packet_unix_us: u64,
     /// Where its packets are forwarded, and why not in the kernel.
@@ -261,6 +266,13 @@ fn media_info(
     if face.asymmetric {
         flags.push("asymmetric");
     }
+    let suite = face.encryption.suite();
+    if suite.is_some() {
+        flags.push("SDES");
+    }
+    if treatment(pair) == Treatment::Unread {
+        flags.push("passthrough");
+    }
     let streams = face.streams().filter_map(|stream| {
         let socket = call.socket(stream)?;
         let counters = plane.counters(stream);
@@ -286,6 +298,7 @@ fn media_info(
             advertised: socket.signalled,
             rtcp: socket.rtcp,
             flags,
+            crypto_suite: suite.map(Suite::name),
             last_packet_unix_us: if counters.last_packet_unix_us > 0 {
                 counters.last_packet_unix_us
             } else {

@@ -3,7 +3,7 @@
 use rtpengine_common::srtp::Suite;
 use rtpengine_core::{
     io::{Component, Path, Reason, RelayStream},
-    ng::{Command, RtcpMux},
+    ng::{Command, RtcpMux, json},
 };
 
 use crate::{
@@ -103,6 +103,16 @@ fn bridged_streams_stay_out_of_the_kernel() {
     for party in &info.parties {
         assert_eq!(party.medias[0].streams[0].path, Path::Userspace(Reason::Srtp));
     }
+    let query = pair.send(&Pair::request(Command::Query, "", "", "", |_| {}));
+    let mut shown = Vec::new();
+    json::encode(&query.into_dict(), &mut shown);
+    let shown = String::from_utf8(shown).unwrap();
+    for (party, suite) in info.parties.iter().zip([None, Some(CM_80)]) {
+        assert_eq!(party.medias[0].streams[0].crypto_suite, suite);
+        assert_eq!(party.medias[0].flags.contains(&"SDES"), suite.is_some());
+    }
+    assert!(shown.contains(&format!(r#""crypto suite":"{CM_80}""#)), "{shown}");
+    assert!(!shown.contains("inline") && !shown.contains(KEY_B), "{shown}");
 }
 
 #[test]
