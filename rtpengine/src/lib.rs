@@ -9,4 +9,5 @@ pub mod logging;
 pub mod netlink;
 pub mod process;
 pub mod relay;
+pub mod srtp;
 pub mod xdp;
