@@ -1,14 +1,16 @@
 //! CPU the userspace relay spends per packet, and what it loses.
 //!
 //! `cargo run --release -p rtpengine --example relay_cpu -- [--streams N] [--pps N] [--seconds N] [--burst N]
-//! [--threads N] [--local ADDRESS] [--peer ADDRESS] [--netns NAME] [--json]`
+//! [--threads N] [--local ADDRESS] [--peer ADDRESS] [--netns NAME] [--srtp SUITE]
+//! [--json]`
 //!
 //! One generator sends 172-byte RTP packets, `--burst` of them at a time, round robin to all streams; one drain
 //! polls the sockets they are relayed to, without ever blocking in a read, so that no wake-up of a local receiver is
 //! counted against the relay. With `--netns` generator and drain live in that network namespace and `--local` and
 //! `--peer` are the addresses of a veth pair; otherwise everything is on loopback. Counted is the run time of the
 //! relay threads (`/proc/self/task/*/schedstat`), which includes the kernel's send and receive paths and the
-//! delivery to the drain's sockets.
+//! delivery to the drain's sockets. With `--srtp` the packets are encrypted, and the relay decrypts each and encrypts it
+//! again with another key.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -20,6 +22,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use nix::sched::{CloneFlags, setns};
 use rtpengine::relay::{RelayConfig, RelayHandle, RelayPool};
+use rtpengine::srtp::{MAX_GROWTH, Session};
+use rtpengine_common::srtp::abi::StreamState;
+use rtpengine_common::srtp::{CryptoParams, Mki, SessionParams, Suite};
 use rtpengine_core::io::{
     Affinity, Component, Learning, OpenPort, RelayCommand, RelayStream, SourcePolicy, StreamId,
 };
@@ -38,6 +43,7 @@ struct Options {
     local: IpAddr,
     peer: IpAddr,
     netns: Option<String>,
+    srtp: Option<Suite>,
     json: bool,
 }
 
@@ -53,6 +59,7 @@ impl Options {
             local: loopback,
             peer: loopback,
             netns: None,
+            srtp: None,
             json: false,
         };
         let mut arguments = std::env::args().skip(1);
@@ -71,6 +78,10 @@ impl Options {
                 "--local" => options.local = value.parse()?,
                 "--peer" => options.peer = value.parse()?,
                 "--netns" => options.netns = Some(value),
+                "--srtp" => {
+                    let suite = Suite::from_name(value.as_bytes());
+                    options.srtp = Some(suite.with_context(|| format!("no suite {value}"))?);
+                }
                 _ => bail!("unknown option {name}"),
             }
         }
@@ -91,18 +102,19 @@ fn main() -> Result<()> {
         let addresses = sockets.iter().map(UdpSocket::local_addr).collect::<std::io::Result<Vec<_>>>()?;
         Ok((sockets, addresses))
     })?;
-    let generator = in_namespace(&options, || Ok(UdpSocket::bind((options.peer, 0))?))?;
+    let socket = in_namespace(&options, || Ok(UdpSocket::bind((options.peer, 0))?))?;
     let targets = open_streams(&handle, &options, &addresses)?;
+    let mut generator = Generator::new(socket, targets, &options)?;
     let drain = std::thread::spawn({
         let (running, drained) = (running.clone(), drained.clone());
         move || drain(&sinks, &running, &drained)
     });
 
     let warm_up = options.pps / 2;
-    generate(&generator, &targets, &options, warm_up);
+    generator.run(&options, warm_up);
     let (received_before, cpu_before) = (settled(&drained), relay_cpu()?);
     let (started, total) = (Instant::now(), options.pps * options.seconds);
-    generate(&generator, &targets, &options, total);
+    generator.run(&options, total);
     let elapsed = started.elapsed();
     let received = settled(&drained) - received_before;
     let cpu = relay_cpu()? - cpu_before;
@@ -168,6 +180,7 @@ fn open_streams(
                 }
             }
         }
+        let crypto = |seed| options.srtp.map(|suite| keys(suite, seed)).transpose();
         for (stream, sink) in [(pair[0], pair[1]), (pair[1], pair[0])] {
             let config = RelayStream {
                 component: Component::Mux,
@@ -179,8 +192,8 @@ fn open_streams(
                 sinks: [sink].into_iter().collect(),
                 rtcp_sinks: [sink].into_iter().collect(),
                 discard: None,
-                receive_crypto: None,
-                transmit_crypto: None,
+                receive_crypto: crypto(1)?,
+                transmit_crypto: crypto(2)?,
                 tos: None,
                 clock_rates: Default::default(),
                 call: "bench".into(),
@@ -195,27 +208,62 @@ fn open_streams(
     Ok(targets)
 }
 
-/// Sends `total` packets at the chosen rate.
-fn generate(socket: &UdpSocket, targets: &[SocketAddr], options: &Options, total: u64) {
-    let mut packet = [0xd5; PACKET];
-    packet[..12].copy_from_slice(&[0x80, 8, 0, 0, 0, 0, 0, 0, 0xca, 0xfe, 0xf0, 0x0d]);
-    let started = Instant::now();
-    let mut sent = 0;
-    while sent < total {
-        let due = started + Duration::from_nanos(sent * 1_000_000_000 / options.pps);
-        if let Some(wait) = due.checked_duration_since(Instant::now()) {
-            std::thread::sleep(wait);
-        }
-        for _ in 0..options.burst.min(total - sent) {
-            let round = sent / targets.len() as u64;
-            packet[2..4].copy_from_slice(&(round as u16).to_be_bytes());
-            packet[4..8].copy_from_slice(&((round * 160) as u32).to_be_bytes());
-            if let Some(target) = targets.get(sent as usize % targets.len()) {
-                // A refused packet shows up as a lost one.
-                let _ = socket.send_to(&packet, target);
+/// Keys by seed.
+fn keys(suite: Suite, seed: u8) -> Result<Arc<CryptoParams>> {
+    let (key, salt) = ([seed; 32], [seed ^ 0xff; 14]);
+    let (key, salt) = (&key[..suite.key_len()], &salt[..suite.salt_len()]);
+    Ok(Arc::new(CryptoParams::new(suite, key, salt, Mki::NONE, SessionParams::default())?))
+}
+
+/// Sends to all targets in turn.
+struct Generator {
+    socket: UdpSocket,
+    targets: Vec<SocketAddr>,
+    session: Option<Session>,
+    /// By target.
+    states: Vec<StreamState>,
+    /// Packets so far.
+    sent: u64,
+}
+
+impl Generator {
+    fn new(socket: UdpSocket, targets: Vec<SocketAddr>, options: &Options) -> Result<Self> {
+        let params = options.srtp.map(|suite| keys(suite, 1)).transpose()?;
+        let session = params.map(|params| Session::new(&params));
+        let states = vec![StreamState::default(); targets.len()];
+        Ok(Self { socket, targets, session, states, sent: 0 })
+    }
+
+    /// Sends `total` packets at the chosen rate.
+    fn run(&mut self, options: &Options, total: u64) {
+        let started = Instant::now();
+        let mut sent = 0;
+        while sent < total {
+            let due = started + Duration::from_nanos(sent * 1_000_000_000 / options.pps);
+            if let Some(wait) = due.checked_duration_since(Instant::now()) {
+                std::thread::sleep(wait);
             }
-            sent += 1;
+            for _ in 0..options.burst.min(total - sent) {
+                self.packet();
+                sent += 1;
+            }
         }
+    }
+
+    fn packet(&mut self) {
+        let (round, at) = (self.sent / self.targets.len() as u64, self.sent as usize % self.targets.len());
+        self.sent += 1;
+        let mut packet = [0xd5; PACKET + MAX_GROWTH];
+        packet[..12].copy_from_slice(&[0x80, 8, 0, 0, 0, 0, 0, 0, 0xca, 0xfe, 0xf0, 0x0d]);
+        packet[2..4].copy_from_slice(&(round as u16).to_be_bytes());
+        packet[4..8].copy_from_slice(&((round * 160) as u32).to_be_bytes());
+        let (Some(target), Some(state)) = (self.targets.get(at), self.states.get_mut(at)) else { return };
+        let length = match &self.session {
+            Some(session) => session.protect_rtp(state, &mut packet, PACKET).unwrap_or_default(),
+            None => PACKET,
+        };
+        // A refused packet shows up as a lost one.
+        let _ = self.socket.send_to(&packet[..length], target);
     }
 }
 

@@ -3,6 +3,7 @@
 //! - [`RelayPool`] starts and joins the threads, [`RelayHandle`] is how the rest of the daemon speaks to them.
 //! - `shard` is one thread: an epoll loop, its command queue, its streams.
 //! - `stream` is one socket with its party: judging what arrives, knowing where to send.
+//! - `crypto` is where packets are decrypted and encrypted, with [`crate::srtp`].
 //! - `batch` is the only place that moves datagrams, so that another transport can take its place.
 //! - `load` places calls on threads: few threads while they have time to spare.
 //! - `shared` holds the counters others may read while packets flow.
@@ -35,6 +36,7 @@
 
 mod batch;
 mod counters;
+mod crypto;
 mod load;
 mod pool;
 mod queue;

@@ -13,8 +13,9 @@ use rtpengine_core::io::{MediaEvent, Now, Reason, RelayCommand, StreamId};
 use slotmap::SlotMap;
 use socket2::Socket;
 
-use super::batch::{BATCH, Batch};
+use super::batch::{BATCH, Batch, Place};
 use super::counters::KernelFold;
+use super::crypto;
 use super::load::Meter;
 use super::pool::{Clock, Job};
 use super::queue::Queue;
@@ -59,6 +60,9 @@ pub(super) struct Shard {
     /// Indices into the batch by route, reused.
     media: Vec<u8>,
     control: Vec<u8>,
+    /// Those that were encrypted for one sink, and why others were not; reused.
+    encrypted: Vec<u8>,
+    denied: Vec<Reason>,
 }
 
 impl Shard {
@@ -85,6 +89,8 @@ impl Shard {
             meter,
             media: Vec::with_capacity(BATCH),
             control: Vec::with_capacity(BATCH),
+            encrypted: Vec::with_capacity(BATCH),
+            denied: Vec::with_capacity(BATCH),
         })
     }
 
@@ -168,7 +174,7 @@ impl Shard {
             stream.overflowed(total);
         }
         let now = (self.clock)();
-        let settled = sort(stream, now, &self.batch, count, &mut self.media, &mut self.control);
+        let settled = sort(stream, now, &mut self.batch, count, &mut self.media, &mut self.control);
         stream.publish();
         if let Some(endpoint) = settled {
             let (stream, epoch) = (stream.id, stream.epoch());
@@ -200,32 +206,46 @@ impl Shard {
             return;
         }
         let mut index = 0;
-        while let Some(mut sink) = self.sink(token, route, index) {
+        while let Some((mut sink, place)) = self.sink(token, route, index) {
             if !self.streams.contains_key(sink.token) {
                 sink.token = self.by_id.get(&sink.stream).copied().unwrap_or_default();
                 self.remember(token, route, index, sink);
             }
             index += 1;
-            let reason = match self.streams.get(sink.token) {
-                Some(out) => match out.active.as_ref().and_then(|active| active.destination.as_ref()) {
-                    Some(destination) => {
-                        let packets = match route {
-                            Route::Media => &self.media,
-                            Route::Control => &self.control,
-                        };
-                        let sent = self.batch.send(out.socket.as_fd(), destination, packets);
-                        out.shared.sent(sent.packets, sent.bytes, sent.errors);
-                        continue;
-                    }
-                    None => Reason::NoEndpoint,
-                },
-                None => Reason::NoSink,
-            };
-            self.refuse(token, route, reason);
+            if let Err(reason) = self.deliver(token, route, sink.token, place) {
+                self.refuse(token, route, reason);
+            }
         }
         if index == 0 {
             self.refuse(token, route, Reason::NoSink);
         }
+    }
+
+    /// Sends the packets of one route to one sink, encrypted if its party wants that: at `place`.
+    fn deliver(&mut self, from: Token, route: Route, to: Token, place: Place) -> Result<(), Reason> {
+        let packets = match route {
+            Route::Media => &self.media,
+            Route::Control => &self.control,
+        };
+        let out = self.streams.get_mut(to).ok_or(Reason::NoSink)?;
+        let active = out.active.as_mut().ok_or(Reason::NoEndpoint)?;
+        let destination = active.destination.as_ref().ok_or(Reason::NoEndpoint)?;
+        let sent = match &mut active.transmit {
+            None => self.batch.send(out.socket.as_fd(), destination, packets, Place::Received),
+            Some(context) => {
+                let rtcp = route == Route::Control;
+                let (encrypted, denied) = (&mut self.encrypted, &mut self.denied);
+                crypto::protect(context, rtcp, &mut self.batch, packets, place, encrypted, denied);
+                self.batch.send(out.socket.as_fd(), destination, encrypted, place)
+            }
+        };
+        out.shared.sent(sent.packets, sent.bytes, sent.errors);
+        if !self.denied.is_empty()
+            && let Some(stream) = self.streams.get(from)
+        {
+            self.denied.drain(..).for_each(|reason| stream.shared.dropped(reason, 1));
+        }
+        Ok(())
     }
 
     fn refuse(&self, token: Token, route: Route, reason: Reason) {
@@ -238,12 +258,15 @@ impl Shard {
         }
     }
 
-    fn sink(&self, token: Token, route: Route, index: usize) -> Option<Sink> {
+    /// A sink, and where packets may be changed for it: only for the last one they need not stay as they are.
+    fn sink(&self, token: Token, route: Route, index: usize) -> Option<(Sink, Place)> {
         let active = self.streams.get(token)?.active.as_ref()?;
-        match route {
-            Route::Media => active.sinks.get(index).copied(),
-            Route::Control => active.rtcp_sinks.get(index).copied(),
-        }
+        let sinks = match route {
+            Route::Media => &active.sinks,
+            Route::Control => &active.rtcp_sinks,
+        };
+        let sink = sinks.get(index).copied()?;
+        Some((sink, if index + 1 == sinks.len() { Place::Received } else { Place::Copy }))
     }
 
     /// Keeps the place of a sink for the next packet.
@@ -346,7 +369,7 @@ pub(super) fn watch(epoll: &Epoll, stream: StreamId, socket: &Socket) -> nix::Re
 fn sort(
     stream: &mut Stream,
     now: Now,
-    batch: &Batch,
+    batch: &mut Batch,
     count: usize,
     media: &mut Vec<u8>,
     control: &mut Vec<u8>,
@@ -355,7 +378,9 @@ fn sort(
     control.clear();
     let mut settled = None;
     for index in 0..count {
-        let (route, endpoint) = stream.judge(now, batch.source(index), batch.payload(index));
+        let source = batch.source(index);
+        let Some(packet) = batch.slot(index) else { break };
+        let (route, endpoint) = stream.judge(now, source, packet);
         settled = endpoint.or(settled);
         match route {
             // BATCH fits into a u8.

@@ -11,7 +11,7 @@ use rtpengine_core::media::ssrc::{MAX_PAYLOAD_TYPES, MAX_SSRCS, Reception};
 use super::counters::RelayCounters;
 
 /// The reasons the relay can drop a packet for, in the order of [`StreamShared::drops`].
-const DROP_REASONS: [Reason; 9] = [
+const DROP_REASONS: [Reason; 14] = [
     Reason::NotEstablished,
     Reason::Malformed,
     Reason::NotRtp,
@@ -21,6 +21,11 @@ const DROP_REASONS: [Reason; 9] = [
     Reason::NoSink,
     Reason::NoEndpoint,
     Reason::Hold,
+    Reason::NoKeys,
+    Reason::SrtpAuthentication,
+    Reason::SrtpReplay,
+    Reason::SsrcUnknown,
+    Reason::TooBig,
 ];
 
 /// How often a reader retries a torn read before it lets the writer have the CPU.

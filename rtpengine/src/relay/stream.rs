@@ -11,10 +11,12 @@ use slotmap::new_key_type;
 use smallvec::SmallVec;
 use socket2::{SockAddr, Socket};
 
+use super::batch::Slot;
 use super::counters::KernelFold;
 use super::pool::Follower;
 use super::shared::StreamShared;
-use super::socket;
+use super::{crypto, socket};
+use crate::srtp::Context;
 
 new_key_type! {
     /// A stream's place in its shard; stale once the stream is closed.
@@ -58,6 +60,10 @@ pub(super) struct Active {
     pub rtcp_sinks: SmallVec<[Sink; 1]>,
     /// The endpoint as the system wants it.
     pub destination: Option<SockAddr>,
+    /// Encrypts what is sent to the party.
+    pub transmit: Option<Box<Context>>,
+    /// Decrypts what the party sends.
+    receive: Option<Box<Context>>,
     component: Component,
     tracker: EndpointTracker,
     discard: Option<Reason>,
@@ -85,7 +91,7 @@ impl Stream {
         }
     }
 
-    /// Takes over new settings; counters stay.
+    /// Takes over new settings; counters stay, and what is known of the SSRCs under keys that stay.
     pub(super) fn configure(&mut self, config: RelayStream) {
         let previous = self.active.take();
         let old_tos = previous.as_ref().and_then(|active| active.tos);
@@ -94,18 +100,21 @@ impl Stream {
         {
             tracing::warn!(target: "core", call = %config.call, "cannot set TOS {:?} on a media socket: {error}", config.tos);
         }
-        let tracker = match previous {
+        let (tracker, receive, transmit) = match previous {
             Some(active) => {
+                let active = *active;
                 let mut tracker = active.tracker;
                 tracker.reconfigure(&config);
-                tracker
+                (tracker, active.receive, active.transmit)
             }
-            None => EndpointTracker::new(&config),
+            None => (EndpointTracker::new(&config), None, None),
         };
         self.active = Some(Box::new(Active {
             sinks: sinks(&config.sinks),
             rtcp_sinks: sinks(&config.rtcp_sinks),
             destination: tracker.endpoint().map(SockAddr::from),
+            transmit: crypto::context(transmit, config.transmit_crypto),
+            receive: crypto::context(receive, config.receive_crypto),
             component: config.component,
             tracker,
             discard: config.discard,
@@ -115,17 +124,31 @@ impl Stream {
         }));
     }
 
-    /// Judges a packet and counts it as received. `Ok`: where it goes, and the endpoint if it settled just now.
+    /// Decrypts a packet, judges it and counts it as received. `Ok`: where it goes, and the endpoint if it settled just
+    /// now. A packet that is not authentic changes nothing.
     pub(super) fn judge(
         &mut self,
         now: Now,
         source: Option<SocketAddr>,
-        payload: &[u8],
+        packet: Slot<'_>,
     ) -> (Result<Route, Reason>, Option<SocketAddr>) {
         let Some(active) = self.active.as_deref_mut() else { return (Err(Reason::NotEstablished), None) };
-        let kind = classify(active.component, payload);
+        let received = *packet.length;
+        let Some(payload) = packet.buffer.get_mut(..received) else { return (Err(Reason::Malformed), None) };
+        let mut kind = classify(active.component, payload);
         if let Kind::Refused(reason) = kind {
             return (Err(reason), None);
+        }
+        if let Some(context) = &mut active.receive {
+            let length = match context.unprotect(kind == Kind::Rtcp, payload) {
+                Ok(length) => length,
+                Err(denied) => return (Err(crypto::reason(denied)), None),
+            };
+            *packet.length = length;
+            kind = classify(active.component, payload.get(..length).unwrap_or_default());
+            if let Kind::Refused(reason) = kind {
+                return (Err(reason), None);
+            }
         }
         let Some(source) = source else { return (Err(Reason::Malformed), None) };
         let before = active.tracker.endpoint();
@@ -140,19 +163,19 @@ impl Stream {
         if let Some(endpoint) = settled {
             tracing::debug!(target: "core", call = %active.call, "endpoint settled at {endpoint}");
         }
-        self.shared.received(1, payload.len() as u64, now.unix_us);
+        self.shared.received(1, received as u64, now.unix_us);
         let route = match kind {
             Kind::Rtp(header) => {
                 let known =
                     active.clock_rates.iter().find(|(payload_type, _)| *payload_type == header.payload_type);
                 let rate = known.map(|(_, rate)| *rate).or_else(|| static_clock_rate(header.payload_type));
-                self.reception.packet(&header, payload.len(), now.mono_us, rate);
+                self.reception.packet(&header, received, now.mono_us, rate);
                 Route::Media
             }
             Kind::Rtcp => Route::Control,
             Kind::Raw | Kind::Refused(_) => Route::Media,
         };
-        let held = active.discard.filter(|_| route == Route::Media);
+        let held = active.discard.filter(|reason| route == Route::Media || *reason == Reason::NoKeys);
         (held.map_or(Ok(route), Err), settled)
     }
 

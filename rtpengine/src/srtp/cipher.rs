@@ -9,6 +9,7 @@ use ctr::CtrCore;
 use ctr::flavors::Ctr128BE;
 use rtpengine_common::srtp::kdf::SessionKeys;
 use rtpengine_common::srtp::{self, Suite};
+use zeroize::Zeroizing;
 
 /// Bytes of an AES-GCM tag.
 pub(super) const GCM_TAG: usize = 16;
@@ -31,29 +32,26 @@ pub(super) enum Cipher {
 }
 
 impl Cipher {
-    /// `None` never happens: the keys of a suite have the lengths of its cipher.
-    pub(super) fn new(suite: Suite, keys: &SessionKeys) -> Option<Self> {
-        let key = keys.cipher_key.get(..suite.key_len())?;
-        Some(match (suite.cipher(), suite.key_len()) {
+    pub(super) fn new(suite: Suite, keys: &SessionKeys) -> Self {
+        let key = &keys.cipher_key;
+        match (suite.cipher(), suite.key_len()) {
             (srtp::Cipher::Null, _) => Self::Null,
-            (srtp::Cipher::Cm, 16) => Self::Cm128(Aes128::new_from_slice(key).ok()?),
-            (srtp::Cipher::Cm, 24) => Self::Cm192(Aes192::new_from_slice(key).ok()?),
-            (srtp::Cipher::Cm, _) => Self::Cm256(Aes256::new_from_slice(key).ok()?),
-            (srtp::Cipher::Gcm, 16) => Self::Gcm128(Aes128Gcm::new_from_slice(key).ok()?),
-            (srtp::Cipher::Gcm, _) => Self::Gcm256(Aes256Gcm::new_from_slice(key).ok()?),
+            (srtp::Cipher::Cm, 16) => Self::Cm128(Aes128::new((&*start(key)).into())),
+            (srtp::Cipher::Cm, 24) => Self::Cm192(Aes192::new((&*start(key)).into())),
+            (srtp::Cipher::Cm, _) => Self::Cm256(Aes256::new(key.into())),
+            (srtp::Cipher::Gcm, 16) => Self::Gcm128(Aes128Gcm::new((&*start(key)).into())),
+            (srtp::Cipher::Gcm, _) => Self::Gcm256(Aes256Gcm::new(key.into())),
             (srtp::Cipher::F8, _) => {
+                let key = start(key);
                 // RFC 3711 section 4.1.2.1: the salt is filled up with 0x55.
-                let mut mask = zeroize::Zeroizing::new([0x55; 16]);
-                mask.get_mut(..keys.salt.len())?.copy_from_slice(&keys.salt);
-                for (byte, key) in mask.iter_mut().zip(key) {
+                let mut mask = Zeroizing::new([0x55; 16]);
+                mask[..keys.salt.len()].copy_from_slice(&keys.salt);
+                for (byte, key) in mask.iter_mut().zip(key.iter()) {
                     *byte ^= key;
                 }
-                Self::F8 {
-                    keys: Aes128::new_from_slice(key).ok()?,
-                    masked: Aes128::new_from_slice(&*mask).ok()?,
-                }
+                Self::F8 { keys: Aes128::new((&*key).into()), masked: Aes128::new((&*mask).into()) }
             }
-        })
+        }
     }
 
     pub(super) const fn is_gcm(&self) -> bool {
@@ -118,6 +116,15 @@ impl Cipher {
         };
         result.ok()
     }
+}
+
+/// The first bytes of a key.
+fn start<const N: usize>(key: &[u8; 32]) -> Zeroizing<[u8; N]> {
+    let mut start = Zeroizing::new([0; N]);
+    for (to, byte) in start.iter_mut().zip(key) {
+        *to = *byte;
+    }
+    start
 }
 
 /// RFC 7714 section 8.1 and 9.1: of SRTP and SRTCP alike, as the latter's index is shorter.

@@ -41,10 +41,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// `None` never happens: see [`Session::new`].
-    pub fn new(params: Arc<CryptoParams>) -> Option<Self> {
-        let session = Session::new(&params)?;
-        Some(Self { params, session, rtp: Streams::default(), rtcp: Streams::default() })
+    /// With no stream known.
+    pub fn new(params: Arc<CryptoParams>) -> Self {
+        let session = Session::new(&params);
+        Self { params, session, rtp: Streams::default(), rtcp: Streams::default() }
     }
 
     /// Whether its keys are these.

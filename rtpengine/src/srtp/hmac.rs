@@ -1,15 +1,19 @@
 //! HMAC-SHA1 with a prepared key.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
+use rtpengine_common::srtp::kdf::AUTH_KEY;
 use sha1::Sha1;
+use zeroize::Zeroizing;
 
 /// The state behind the key, copied for each packet.
 pub(super) struct Authenticator(Hmac<Sha1>);
 
 impl Authenticator {
-    /// `None` never happens: HMAC takes keys of every length.
-    pub(super) fn new(key: &[u8]) -> Option<Self> {
-        Hmac::new_from_slice(key).ok().map(Self)
+    pub(super) fn new(key: &[u8; AUTH_KEY]) -> Self {
+        // RFC 2104: a short key is filled up with zeros to a block.
+        let mut block = Zeroizing::new([0; 64]);
+        block[..AUTH_KEY].copy_from_slice(key);
+        Self(Hmac::new((&*block).into()))
     }
 
     /// The code of `data` followed by `trailer`.

@@ -29,25 +29,25 @@ struct Keys {
 }
 
 impl Keys {
-    fn new(params: &CryptoParams, purpose: Purpose) -> Option<Self> {
+    fn new(params: &CryptoParams, purpose: Purpose) -> Self {
         let (suite, session) = (params.suite(), params.session());
         let keys = SessionKeys::derive(params, purpose);
         let mut salt = [0; 16];
-        salt.get_mut(..keys.salt.len())?.copy_from_slice(&keys.salt);
-        let cipher = Cipher::new(suite, &keys)?;
+        salt[..keys.salt.len()].copy_from_slice(&keys.salt);
+        let cipher = Cipher::new(suite, &keys);
         let (tag_len, unencrypted, authenticated) = match purpose {
             Purpose::Rtp => (suite.srtp_tag_len(), session.unencrypted_srtp, !session.unauthenticated_srtp),
             Purpose::Rtcp => (suite.srtcp_tag_len(), session.unencrypted_srtcp, true),
         };
-        Some(Self {
+        Self {
             encrypted: !unencrypted && !matches!(cipher, Cipher::Null),
             cipher,
             salt: u128::from_be_bytes(salt),
-            hmac: Authenticator::new(&keys.auth_key)?,
+            hmac: Authenticator::new(&keys.auth_key),
             tag_len: if authenticated { tag_len } else { 0 },
             mki: *params.mki(),
             authenticated,
-        })
+        }
     }
 
     /// Encrypts or decrypts the payload of an RTP packet by a cipher that does not authenticate.
@@ -103,9 +103,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Derives and expands the keys. `None` never happens: [`CryptoParams`] have the lengths of their suite.
-    pub fn new(params: &CryptoParams) -> Option<Self> {
-        Some(Self { rtp: Keys::new(params, Purpose::Rtp)?, rtcp: Keys::new(params, Purpose::Rtcp)? })
+    /// Derives and expands the keys.
+    pub fn new(params: &CryptoParams) -> Self {
+        Self { rtp: Keys::new(params, Purpose::Rtp), rtcp: Keys::new(params, Purpose::Rtcp) }
     }
 
     /// Makes SRTP of the RTP packet in the first `len` bytes of `buffer`; returns its new length. `state`: that of its
@@ -288,8 +288,7 @@ impl Session {
             // What is authenticated ends with the word, which stands behind the tag.
             let both = len..len + GCM_TAG + RTCP_WORD;
             whole[both.clone()].rotate_right(RTCP_WORD);
-            let opened =
-                keys.cipher.open(keys.salt, ssrc, index, &whole[..len + RTCP_WORD], &mut [], tag);
+            let opened = keys.cipher.open(keys.salt, ssrc, index, &whole[..len + RTCP_WORD], &mut [], tag);
             whole[both].rotate_left(RTCP_WORD);
             opened
         };

@@ -6,6 +6,8 @@
     reason = "helpers of tests: a failed expectation is a failed test"
 )]
 
+pub mod secure;
+
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
@@ -94,6 +96,21 @@ impl Relay {
         executed.recv_timeout(PATIENCE).expect("commands are executed");
     }
 
+    /// Holds up the thread of a socket until the returned sender is dropped.
+    pub fn hold_up(&self, port: Port) -> mpsc::Sender<()> {
+        let (resume, wait) = mpsc::channel::<()>();
+        let (started, running) = mpsc::channel();
+        let job = move || {
+            started.send(()).expect("test waits");
+            // Ends with an error once the sender is dropped.
+            let _ = wait.recv();
+            None
+        };
+        self.handle.handover(port.stream, Box::new(job));
+        running.recv_timeout(PATIENCE).expect("the job runs");
+        resume
+    }
+
     pub fn counters(&self, port: Port) -> RelayCounters {
         self.handle.counters(port.stream).expect("stream is open")
     }
@@ -175,6 +192,13 @@ impl Party {
         (buffer, source)
     }
 
+    /// Throws away everything that waits. Only meaningful once the relay has finished its work.
+    pub fn discard(&self) {
+        self.socket.set_nonblocking(true).expect("nonblocking");
+        while self.socket.recv_from(&mut [0; 2048]).is_ok() {}
+        self.socket.set_nonblocking(false).expect("blocking");
+    }
+
     /// Nothing is waiting. Only meaningful once the relay has finished its work.
     pub fn receives_nothing(&self) {
         self.socket.set_nonblocking(true).expect("nonblocking");
@@ -229,17 +253,7 @@ impl Pair {
 
     /// Holds up the relay thread until the returned sender is dropped.
     pub fn hold_up(&self) -> mpsc::Sender<()> {
-        let (resume, wait) = mpsc::channel::<()>();
-        let (started, running) = mpsc::channel();
-        let job = move || {
-            started.send(()).expect("test waits");
-            // Ends with an error once the sender is dropped.
-            let _ = wait.recv();
-            None
-        };
-        self.relay.handle.handover(self.near.stream, Box::new(job));
-        running.recv_timeout(PATIENCE).expect("the job runs");
-        resume
+        self.relay.hold_up(self.near)
     }
 
     /// The packet sent by the callee reaches this party.

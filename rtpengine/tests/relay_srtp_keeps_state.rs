@@ -1,0 +1,105 @@
+//! What is known of a stream under its keys lasts as long as the keys do.
+
+mod relay_support;
+
+use relay_support::secure::{Crypto, Keys, SecurePair, keys};
+use relay_support::{rtcp, rtp};
+use rtpengine_common::srtp::{CryptoParams, Suite};
+use rtpengine_core::io::{Component, Reason};
+
+/// Both directions have wrapped their sequence numbers.
+fn wrapped(caller: Keys, callee: Keys) -> SecurePair {
+    let mut pair = SecurePair::new(caller, callee);
+    for sequence in 65_530..65_545_u32 {
+        pair.caller_reaches_callee(&rtp(sequence as u16));
+        pair.callee_reaches_caller(&rtp(sequence as u16));
+        pair.caller_reaches_callee(&rtcp());
+        pair.callee_reaches_caller(&rtcp());
+    }
+    pair
+}
+
+fn both_ways(pair: &mut SecurePair, sequence: u16) {
+    pair.caller_reaches_callee(&rtp(sequence));
+    pair.callee_reaches_caller(&rtp(sequence));
+    pair.caller_reaches_callee(&rtcp());
+    pair.callee_reaches_caller(&rtcp());
+}
+
+#[test]
+fn the_same_keys_again_change_nothing() {
+    for suite in Suite::ALL {
+        let mut pair = wrapped(Keys::of(suite, 1), Keys::of(Suite::AesCm128HmacSha1_80, 3));
+        // Equal, not the same object.
+        pair.caller.keys = Keys::of(suite, 1);
+        pair.configure();
+        both_ways(&mut pair, 100);
+        let replayed = Crypto::new(pair.caller.keys.receive.as_deref()).protect(&rtp(9));
+        pair.caller.party.send(pair.caller.port, &replayed);
+        both_ways(&mut pair, 101);
+        let [(reason, 1)] = pair.relay.counters(pair.caller.port).drops[..] else {
+            panic!("not one drop with {suite:?}");
+        };
+        assert!(matches!(reason, Reason::SrtpReplay | Reason::SrtpAuthentication));
+    }
+}
+
+#[test]
+fn hold_and_resume_keep_the_rollover_counter() {
+    let mut pair = wrapped(Keys::of(Suite::AeadAes128Gcm, 1), Keys::of(Suite::AesCm128HmacSha1_80, 3));
+    let mut held = pair.caller.settings(Component::Mux, &[pair.callee.port]);
+    held.discard = Some(Reason::Hold);
+    pair.relay.configure(pair.caller.port, held);
+    pair.relay.settle(pair.caller.port);
+    // The counter goes on while the packets are discarded: through another wrap.
+    for step in 1..8_u32 {
+        pair.caller.send(&rtp((step * 10_000) as u16));
+        let expected = [(Reason::Hold, u64::from(step))];
+        pair.relay.wait(pair.caller.port, |counters| counters.drops[..] == expected);
+    }
+    pair.callee_reaches_caller(&rtp(1000));
+    pair.configure();
+    pair.caller_reaches_callee(&rtp(10_000));
+    pair.callee_reaches_caller(&rtp(1001));
+}
+
+/// New keys for one direction of the caller's side.
+fn rekey(pair: &mut SecurePair, suite: Suite, receive: bool) {
+    let new = keys(suite, 77);
+    let params: Option<&CryptoParams> = Some(&new);
+    if receive {
+        pair.caller.outgoing = Crypto::new(params);
+        pair.caller.keys.receive = Some(new);
+    } else {
+        pair.caller.incoming = Crypto::new(params);
+        pair.caller.keys.transmit = Some(new);
+    }
+    pair.configure();
+}
+
+#[test]
+fn new_keys_start_anew_in_their_direction_alone() {
+    for receive in [true, false] {
+        for suite in Suite::ALL {
+            let mut pair = wrapped(Keys::of(suite, 1), Keys::default());
+            rekey(&mut pair, suite, receive);
+            // With rollover counter zero in the new direction, and one in the other.
+            for sequence in 100..110 {
+                both_ways(&mut pair, sequence);
+            }
+            assert!(pair.relay.counters(pair.caller.port).drops.is_empty());
+        }
+    }
+}
+
+#[test]
+fn a_source_that_comes_back_is_known() {
+    let mut pair = wrapped(Keys::of(Suite::AesCm128HmacSha1_80, 1), Keys::of(Suite::AeadAes256Gcm, 3));
+    for ssrc in 1..40_u32 {
+        let mut packet = rtp(7);
+        packet[8..12].copy_from_slice(&ssrc.to_be_bytes());
+        pair.caller_reaches_callee(&packet);
+    }
+    both_ways(&mut pair, 200);
+    assert!(pair.relay.counters(pair.caller.port).drops.is_empty());
+}
