@@ -58,11 +58,11 @@ fn states() -> impl Strategy<Value = StreamState> {
 /// What both say, and that they agree on bytes and state.
 fn both(
     state: &mut StreamState,
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
     reference: impl FnOnce(&mut StreamState, &mut [u8]) -> Result<usize, Refused>,
     ours: impl FnOnce(&mut StreamState, &mut [u8]) -> Result<usize, Refused>,
 ) -> Result<Result<usize, Refused>, TestCaseError> {
-    let (mut other_state, mut other) = (*state, buffer.clone());
+    let (mut other_state, mut other) = (*state, buffer.to_vec());
     let expected = reference(&mut other_state, &mut other);
     let result = ours(state, buffer);
     prop_assert_eq!(result, expected);

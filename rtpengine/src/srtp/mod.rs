@@ -4,6 +4,13 @@
 //!   [`rtpengine_common::srtp::Session`] does, by the fastest implementation of each primitive, and is tested against it.
 //! - [`Context`] adds what must be known of every SSRC.
 //! - `cipher` and `hmac` are the primitives, `streams` is the bounded memory of SSRCs.
+//!
+//! # What a packet costs
+//!
+//! `cargo run --release -p rtpengine --example srtp_cost`, 172 bytes, on a shared VM with AES-NI, VAES and SHA-NI:
+//! 352 ns for `AES_CM_128_HMAC_SHA1_80` (OpenSSL: 376), 270 ns for `AEAD_AES_128_GCM` (331), 353 ns for
+//! `AEAD_AES_256_GCM` (346), 765 ns for `F8_128_HMAC_SHA1_80`; 25 ns of each are the making of the packet. On a CPU
+//! without SHA instructions it was not measured.
 
 mod cipher;
 mod context;
