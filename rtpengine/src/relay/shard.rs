@@ -186,11 +186,16 @@ impl Shard {
         count == BATCH
     }
 
-    /// Tells the stream's follower how far the relay has come with the last batch.
+    /// Tells the stream's follower how far the relay has come with the last batch. Flows that settle have no crypto, so
+    /// their packets are still as they came.
     fn follow(&mut self, token: Token, count: usize) {
         let Some(stream) = self.streams.get_mut(token) else { return };
         let Some(follower) = &mut stream.follower else { return };
-        let newest = (0..count).rev().find_map(|index| settle::mark(self.batch.payload(index)));
+        let batch = &mut self.batch;
+        let newest = (0..count).rev().find_map(|index| {
+            let slot = batch.slot(index)?;
+            settle::mark(slot.buffer.get(..*slot.length)?)
+        });
         if newest.is_some_and(|mark| !follower(mark)) {
             stream.follower = None;
         }
