@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use nix::time::{ClockId, clock_gettime};
 use rtpengine::dtls::{
-    Association, CertCipher, CertificateOptions, DtlsOptions, Engine, Event, FingerprintHash, Identity,
-    Limits, PROFILES, Role, Transmit,
+    Association, CertCipher, CertificateOptions, DtlsOptions, Engine, Event, HashFunction, Identity, Limits,
+    PROFILES, Role, Transmit,
 };
 use rtpengine_core::io::StreamId;
 
@@ -43,7 +43,7 @@ impl Side {
             role,
             identity: Arc::clone(&self.identity),
             remote: Some(peer.address),
-            fingerprints: vec![peer.identity.fingerprint(FingerprintHash::Sha256)?],
+            fingerprints: vec![peer.identity.fingerprint(HashFunction::Sha256)?],
             profiles: PROFILES.to_vec(),
         })
     }

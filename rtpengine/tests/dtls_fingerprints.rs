@@ -5,11 +5,11 @@ mod dtls_support;
 use std::time::Instant;
 
 use dtls_support::{Pair, STREAM, identity, sha256};
-use rtpengine::dtls::{Event, FailureReason, Fingerprint, FingerprintHash, Role};
+use rtpengine::dtls::{Event, FailureReason, Fingerprint, HashFunction, Role};
 
 #[test]
 fn every_hash_function_serves() {
-    for hash in FingerprintHash::ALL {
+    for hash in HashFunction::ALL {
         let mut pair = Pair::new();
         pair.active.open(Role::Active, &pair.passive);
         let mut association = pair.passive.association(Role::Passive, &pair.active);

@@ -7,81 +7,26 @@ use arrayvec::ArrayVec;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::x509::X509Ref;
+use rtpengine_core::sdp::security::HashFunction;
 
 /// Longest digest, that of SHA-512.
 const MAX_DIGEST: usize = 64;
 
-/// Hash functions *ng*'s `DTLS-fingerprint` knows, weakest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FingerprintHash {
-    /// `sha-1`
-    Sha1,
-    /// `sha-224`
-    Sha224,
-    /// `sha-256`
-    #[default]
-    Sha256,
-    /// `sha-384`
-    Sha384,
-    /// `sha-512`
-    Sha512,
-}
-
-impl FingerprintHash {
-    /// All of them, weakest first.
-    pub const ALL: [Self; 5] = [Self::Sha1, Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512];
-
-    /// The name in SDP (RFC 8122 section 5).
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sha1 => "sha-1",
-            Self::Sha224 => "sha-224",
-            Self::Sha256 => "sha-256",
-            Self::Sha384 => "sha-384",
-            Self::Sha512 => "sha-512",
-        }
-    }
-
-    /// Bytes of a digest.
-    #[must_use]
-    pub const fn digest_len(self) -> usize {
-        match self {
-            Self::Sha1 => 20,
-            Self::Sha224 => 28,
-            Self::Sha256 => 32,
-            Self::Sha384 => 48,
-            Self::Sha512 => 64,
-        }
-    }
-
-    fn digest(self) -> MessageDigest {
-        match self {
-            Self::Sha1 => MessageDigest::sha1(),
-            Self::Sha224 => MessageDigest::sha224(),
-            Self::Sha256 => MessageDigest::sha256(),
-            Self::Sha384 => MessageDigest::sha384(),
-            Self::Sha512 => MessageDigest::sha512(),
-        }
-    }
-}
-
-impl FromStr for FingerprintHash {
-    type Err = FingerprintError;
-
-    /// Names are not case sensitive (RFC 8122 section 5).
-    fn from_str(text: &str) -> Result<Self, FingerprintError> {
-        Self::ALL
-            .into_iter()
-            .find(|hash| hash.name().eq_ignore_ascii_case(text))
-            .ok_or(FingerprintError::Hash)
+/// How OpenSSL calls the hash function.
+fn digest(hash: HashFunction) -> MessageDigest {
+    match hash {
+        HashFunction::Sha1 => MessageDigest::sha1(),
+        HashFunction::Sha224 => MessageDigest::sha224(),
+        HashFunction::Sha256 => MessageDigest::sha256(),
+        HashFunction::Sha384 => MessageDigest::sha384(),
+        HashFunction::Sha512 => MessageDigest::sha512(),
     }
 }
 
 /// Why a fingerprint in SDP cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FingerprintError {
-    /// Not one of [`FingerprintHash::ALL`].
+    /// Not one of [`HashFunction::ALL`].
     #[error("unknown hash function in a=fingerprint; sha-1, sha-224, sha-256, sha-384 and sha-512 are known")]
     Hash,
     /// Not pairs of hexadecimal digits with colons between, as many as the hash has.
@@ -92,7 +37,7 @@ pub enum FingerprintError {
 /// A digest of a certificate in DER.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint {
-    hash: FingerprintHash,
+    hash: HashFunction,
     digest: ArrayVec<u8, MAX_DIGEST>,
 }
 
@@ -101,14 +46,14 @@ impl Fingerprint {
     ///
     /// # Errors
     /// OpenSSL is out of memory or was told not to compute this digest.
-    pub fn of(certificate: &X509Ref, hash: FingerprintHash) -> Result<Self, ErrorStack> {
-        let computed = certificate.digest(hash.digest())?;
+    pub fn of(certificate: &X509Ref, hash: HashFunction) -> Result<Self, ErrorStack> {
+        let computed = certificate.digest(digest(hash))?;
         Ok(Self { hash, digest: computed.iter().copied().take(MAX_DIGEST).collect() })
     }
 
     /// The hash function it was made with.
     #[must_use]
-    pub const fn hash(&self) -> FingerprintHash {
+    pub const fn hash(&self) -> HashFunction {
         self.hash
     }
 
@@ -122,7 +67,7 @@ impl Fingerprint {
 /// The value of `a=fingerprint`: hash function, a space, the digest in upper case.
 impl fmt::Display for Fingerprint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.hash.name())?;
+        formatter.write_str(self.hash.as_str())?;
         for (index, byte) in self.digest.iter().enumerate() {
             let separator = if index == 0 { ' ' } else { ':' };
             write!(formatter, "{separator}{byte:02X}")?;
@@ -137,7 +82,7 @@ impl FromStr for Fingerprint {
 
     fn from_str(text: &str) -> Result<Self, FingerprintError> {
         let (name, digits) = text.trim().split_once(' ').ok_or(FingerprintError::Digest)?;
-        let hash: FingerprintHash = name.parse()?;
+        let hash = HashFunction::of(name).ok_or(FingerprintError::Hash)?;
         let mut digest = ArrayVec::new();
         for pair in digits.trim_start().split(':') {
             let valid = pair.len() == 2 && pair.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -170,10 +115,10 @@ mod tests {
     #[test]
     fn every_hash_prints_and_parses() {
         let (_, certificate) = generate(&CertificateOptions::default(), 1_700_000_000).unwrap();
-        for hash in FingerprintHash::ALL {
+        for hash in HashFunction::ALL {
             let fingerprint = Fingerprint::of(&certificate, hash).unwrap();
             let text = fingerprint.to_string();
-            assert_eq!(text.len(), hash.name().len() + 3 * hash.digest_len());
+            assert_eq!(text.len(), hash.as_str().len() + 3 * hash.digest_len());
             assert_eq!(text.parse(), Ok(fingerprint.clone()));
             assert_eq!(text.to_lowercase().parse(), Ok(fingerprint.clone()));
             assert!(fingerprint.matches(&certificate));
@@ -184,8 +129,8 @@ mod tests {
     fn the_strongest_hash_decides() {
         let (_, certificate) = generate(&CertificateOptions::default(), 1_700_000_000).unwrap();
         let (_, other) = generate(&CertificateOptions::default(), 1_700_000_000).unwrap();
-        let weak = Fingerprint::of(&certificate, FingerprintHash::Sha1).unwrap();
-        let strong = Fingerprint::of(&other, FingerprintHash::Sha256).unwrap();
+        let weak = Fingerprint::of(&certificate, HashFunction::Sha1).unwrap();
+        let strong = Fingerprint::of(&other, HashFunction::Sha256).unwrap();
         assert!(peer_matches(std::slice::from_ref(&weak), &certificate));
         assert!(!peer_matches(&[weak.clone(), strong.clone()], &certificate));
         assert!(peer_matches(&[weak, strong], &other));

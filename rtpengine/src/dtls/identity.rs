@@ -10,10 +10,11 @@ use openssl::ssl::{
 use openssl::x509::X509;
 
 use super::certificate::{CertificateOptions, RENEWAL_SECONDS, VALIDITY_SECONDS, generate};
-use super::fingerprint::{Fingerprint, FingerprintHash};
+use super::fingerprint::Fingerprint;
 use super::guard;
 use super::keys::{PROFILES, openssl_list};
 use super::openssl_gaps;
+use rtpengine_core::sdp::security::HashFunction;
 
 /// Largest certificate message taken from a peer, in bytes: bounds what reassembly holds. A chain of three RSA-4096
 /// certificates fits.
@@ -94,7 +95,7 @@ impl Identity {
     ///
     /// # Errors
     /// OpenSSL is out of memory or was told not to compute this digest.
-    pub fn fingerprint(&self, hash: FingerprintHash) -> Result<Fingerprint, ErrorStack> {
+    pub fn fingerprint(&self, hash: HashFunction) -> Result<Fingerprint, ErrorStack> {
         Fingerprint::of(&self.certificate, hash)
     }
 
@@ -179,7 +180,7 @@ mod tests {
     const NOW: i64 = 1_700_000_000;
 
     fn sha256(identity: &Identity) -> Fingerprint {
-        identity.fingerprint(FingerprintHash::Sha256).unwrap()
+        identity.fingerprint(HashFunction::Sha256).unwrap()
     }
 
     #[test]

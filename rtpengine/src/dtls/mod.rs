@@ -49,9 +49,10 @@ mod worker;
 
 pub use certificate::{CertCipher, CertSignature, CertificateOptions, RENEWAL_SECONDS, VALIDITY_SECONDS};
 pub use engine::{Association, Engine, Event, Limits, Transmit};
-pub use fingerprint::{Fingerprint, FingerprintError, FingerprintHash};
+pub use fingerprint::{Fingerprint, FingerprintError};
 pub use identity::{DtlsOptions, Identity, IdentityError, IdentityStore};
 pub use keys::{PROFILES, SrtpKeys};
+pub use rtpengine_core::sdp::security::HashFunction;
 pub use session::{FailureReason, Role};
 pub use statistics::{Counters, Statistics};
 pub use worker::{Feed, Sink, Worker};

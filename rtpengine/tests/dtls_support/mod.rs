@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rtpengine::dtls::{
-    Association, CertCipher, CertificateOptions, DtlsOptions, Engine, Event, Fingerprint, FingerprintHash,
+    Association, CertCipher, CertificateOptions, DtlsOptions, Engine, Event, Fingerprint, HashFunction,
     Identity, Limits, PROFILES, Role, SrtpKeys, Transmit,
 };
 use rtpengine_core::io::StreamId;
@@ -41,7 +41,7 @@ pub fn large_identity(mtu: u16) -> Arc<Identity> {
 }
 
 pub fn sha256(identity: &Identity) -> Fingerprint {
-    identity.fingerprint(FingerprintHash::Sha256).unwrap()
+    identity.fingerprint(HashFunction::Sha256).unwrap()
 }
 
 /// One party: an engine at an address.

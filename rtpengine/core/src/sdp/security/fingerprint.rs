@@ -4,14 +4,15 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-/// The hash functions of RFC 8122 §5 that are still served; MD2 and MD5 must not be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// The hash functions of RFC 8122 §5 that are still served, weakest first; MD2 and MD5 must not be used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HashFunction {
     /// `sha-1`
     Sha1,
     /// `sha-224`
     Sha224,
     /// `sha-256`
+    #[default]
     Sha256,
     /// `sha-384`
     Sha384,
@@ -20,7 +21,8 @@ pub enum HashFunction {
 }
 
 impl HashFunction {
-    const ALL: [Self; 5] = [Self::Sha1, Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512];
+    /// All of them, weakest first.
+    pub const ALL: [Self; 5] = [Self::Sha1, Self::Sha224, Self::Sha256, Self::Sha384, Self::Sha512];
 
     /// The one with this name in any case.
     #[must_use]
