@@ -174,7 +174,8 @@ impl Party {
     /// [`Party::answered`]. `false`: the offer cannot be accepted.
     ///
     /// Where the answerer took a line of this party's offer, its key is passed on and both ends share their keys;
-    /// otherwise the best acceptable line gets a key of our own. With `static` the suite agreed on before stays.
+    /// otherwise the best acceptable line gets a key of our own. With `static` the suite and key agreed on before stay,
+    /// unless media would then leave in one direction under the key it came with: one key never protects two streams.
     pub fn compose_answer(
         &mut self,
         answerer: &Self,
@@ -184,7 +185,11 @@ impl Party {
         let kept = self.active.as_ref().filter(|_| options.keep).and_then(|active| {
             let line = self.acceptable.iter().find(|line| line.suite() == active.receive.suite())?;
             let transmit = with_session(&active.transmit, line.params.session())?;
-            Some((line.clone(), transmit))
+            let same = |one: &CryptoParams, two: &CryptoParams| one.master_key() == two.master_key();
+            let one_way = answerer.active.as_ref().is_some_and(|answerer| {
+                same(&line.params, &answerer.transmit) != same(&transmit, &answerer.receive)
+            });
+            (!one_way).then(|| (line.clone(), transmit))
         });
         let shared = answerer.active.as_ref().and_then(|active| {
             let line = self.acceptable.iter().find(|line| line.params == active.transmit)?;

@@ -12,6 +12,7 @@ use crate::sdp::{Protocol, security::Crypto};
 /// 30 bytes, for the 128-bit counter mode suites.
 const KEY_A: &str = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
 const KEY_B: &str = "inline:NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj";
+const KEY_A2: &str = "inline:PS1uQCVeeCFCanVmcjkpPywjNWhcYD0mXXtxaVBR";
 const CM_80: &str = "AES_CM_128_HMAC_SHA1_80";
 const CM_32: &str = "AES_CM_128_HMAC_SHA1_32";
 
@@ -288,6 +289,23 @@ fn static_keeps_the_suite_where_the_answer_would_change_it() {
     assert_eq!(kept, first);
     let free = exchange.answer(&[line(1, CM_80, KEY_B)], &[], &mut keys);
     assert_eq!(heads(&free), [(1, Suite::AesCm128HmacSha1_80)]);
+}
+
+#[test]
+fn static_keeps_no_key_that_media_came_with() {
+    let (mut exchange, mut keys) = (Exchange::default(), keys());
+    // Bridged at first, then the answerer takes the offerer's key after all.
+    exchange.offer(&[line(1, CM_80, KEY_A)], &[], &mut keys);
+    exchange.answer(&[], &[], &mut keys);
+    exchange.answer(&[line(1, CM_80, KEY_B)], &["static"], &mut keys);
+    assert!(same_keys(&exchange.offerer, &exchange.answerer));
+    // Shared at first, then the offerer's new key is not passed on.
+    let other = ["only-AES_CM_128_HMAC_SHA1_32"];
+    let written = exchange.offer(&[line(1, CM_80, KEY_A2)], &other, &mut keys);
+    exchange.answer(&[line(heads(&written)[0].0, CM_32, KEY_B)], &["static"], &mut keys);
+    let [offerer, answerer] = [&exchange.offerer, &exchange.answerer].map(|party| party.active().unwrap());
+    assert_ne!(answerer.receive.master_key(), offerer.transmit.master_key());
+    assert_ne!(offerer.receive.master_key(), answerer.transmit.master_key());
 }
 
 #[test]
