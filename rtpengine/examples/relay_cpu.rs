@@ -194,6 +194,8 @@ fn open_streams(
                 discard: None,
                 receive_crypto: crypto(1)?,
                 transmit_crypto: crypto(2)?,
+                ice: Default::default(),
+                ice_chosen: false,
                 tos: None,
                 clock_rates: Default::default(),
                 call: "bench".into(),

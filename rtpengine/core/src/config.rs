@@ -62,6 +62,8 @@ pub struct CoreConfig {
     pub max_sessions: i64,
     /// `--reject-invalid-sdp`.
     pub reject_invalid_sdp: bool,
+    /// `--software-id`, shown to ICE peers; empty: nothing is.
+    pub software_id: String,
     /// `--table` is usable: streams may be offloaded at all.
     pub offload: bool,
 }
@@ -83,6 +85,7 @@ impl Default for CoreConfig {
             sip_source: false,
             max_sessions: -1,
             reject_invalid_sdp: false,
+            software_id: String::new(),
             offload: true,
         }
     }

@@ -144,6 +144,11 @@ pub struct RelayStream {
     pub receive_crypto: Option<Arc<CryptoParams>>,
     /// What is encrypted with towards the party, whatever stream it comes from. `None`: packets are sent as they are.
     pub transmit_crypto: Option<Arc<CryptoParams>>,
+    /// ICE runs on the socket: username fragments of ours, by which requests of its peers are told from those of
+    /// strangers. STUN is handed up as [`MediaEvent::Stun`] then. Empty: STUN is counted and discarded.
+    pub ice: SmallVec<[Arc<str>; 1]>,
+    /// `endpoint` is where ICE sends: the party has shown by authenticated checks that it is there and wants the media.
+    pub ice_chosen: bool,
     /// Value for the IPv4 TOS / IPv6 traffic class byte of what leaves this socket; `None` leaves the system default.
     pub tos: Option<u8>,
     /// Clock rate in Hz by payload type, for jitter.
@@ -162,6 +167,15 @@ pub enum RelayCommand {
         stream: StreamId,
         /// Its new settings, complete.
         config: Box<RelayStream>,
+    },
+    /// Sends a datagram of ICE from the socket, at once. It is not counted as media.
+    Send {
+        /// The socket.
+        stream: StreamId,
+        /// Where to.
+        to: SocketAddr,
+        /// The datagram.
+        bytes: Vec<u8>,
     },
     /// Closes the socket.
     Close {
@@ -295,6 +309,15 @@ pub enum MediaEvent {
         /// The epoch of the settings it was learned under. The core ignores reports of an earlier epoch, which were
         /// on their way when signalling changed the address.
         epoch: u32,
+    },
+    /// A STUN message arrived on a socket with ICE. Whether it is authentic is not known.
+    Stun {
+        /// The socket.
+        stream: StreamId,
+        /// Where it came from.
+        source: SocketAddr,
+        /// The message.
+        bytes: Vec<u8>,
     },
     /// The offload manager's verdict on a stream, sent whenever it changes.
     FlowPath {

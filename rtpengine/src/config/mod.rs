@@ -284,6 +284,7 @@ impl Config {
             sip_source: self.sip_source,
             max_sessions: self.max_sessions,
             reject_invalid_sdp: self.reject_invalid_sdp,
+            software_id: self.software_id.clone(),
             offload: self.table.is_some(),
         }
     }

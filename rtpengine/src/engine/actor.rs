@@ -4,6 +4,7 @@
 //! context switches a command. Events of the media plane come from threads that must never wait, so they are queued for
 //! the timer thread.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
@@ -19,8 +20,14 @@ use crate::relay::system_clock;
 /// How often the core looks at its timers.
 const TICK: Duration = Duration::from_secs(1);
 
+/// STUN messages that may wait for the core: a second of consent checks of thousands of calls. More are dropped; who
+/// waits for an answer asks again.
+const MAX_STUN: usize = 8192;
+
 enum Message {
     Event(MediaEvent),
+    /// The core has a timer that is earlier than the timer thread thinks.
+    Timer,
     Stop,
 }
 
@@ -36,10 +43,11 @@ struct Core {
 }
 
 impl Core {
-    fn enter<T>(&mut self, work: impl FnOnce(&mut Engine, &mut Plane) -> T) -> T {
+    /// With what the work yields, when the core wants to be woken, microseconds of the monotonic clock.
+    fn enter<T>(&mut self, work: impl FnOnce(&mut Engine, &mut Plane) -> T) -> (T, u64) {
         let value = work(&mut self.engine, &mut self.plane);
         self.plane.execute(self.engine.take_outputs());
-        value
+        (value, self.engine.next_timeout().unwrap_or(u64::MAX))
     }
 }
 
@@ -47,13 +55,22 @@ impl Core {
 struct Shared {
     /// Set once by [`Actor::start`]; emptied by [`Actor::stop`].
     core: OnceLock<Mutex<Option<Core>>>,
+    /// When the timer thread wakes for the core, microseconds of the monotonic clock; written under the core's lock.
+    wakes_us: AtomicU64,
+    /// STUN messages queued for the core.
+    stun: AtomicUsize,
+    /// Those that found the queue full.
+    stun_dropped: AtomicU64,
 }
 
 impl Shared {
     /// Enters the core. After a panic inside it the core is left alone: its state may contradict itself.
-    fn enter<T>(&self, work: impl FnOnce(&mut Engine, &mut Plane) -> T) -> Result<T, Stopped> {
+    /// `true`: the timer thread must hear of a new timer.
+    fn enter<T>(&self, work: impl FnOnce(&mut Engine, &mut Plane) -> T) -> Result<(T, bool), Stopped> {
         let mut core = self.core.get().ok_or(Stopped)?.lock().map_err(|_poisoned| Stopped)?;
-        core.as_mut().map(|core| core.enter(work)).ok_or(Stopped)
+        let (value, timer_us) = core.as_mut().map(|core| core.enter(work)).ok_or(Stopped)?;
+        let before = self.wakes_us.swap(timer_us, Ordering::Relaxed);
+        Ok((value, timer_us < before))
     }
 }
 
@@ -78,7 +95,7 @@ impl EngineHandle {
     /// # Errors
     /// [`Stopped`].
     pub fn request(&self, source: ControlSource, request: &Request) -> Result<Reply, Stopped> {
-        self.shared.enter(|engine, plane| {
+        self.with(|engine, plane| {
             let started = Instant::now();
             let reply = engine.request(system_clock(), &source, request, plane);
             let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -89,6 +106,13 @@ impl EngineHandle {
 
     /// Passes on an event of the media plane. Never blocks.
     pub fn event(&self, event: MediaEvent) {
+        if matches!(event, MediaEvent::Stun { .. })
+            && self.shared.stun.fetch_add(1, Ordering::Relaxed) >= MAX_STUN
+        {
+            self.shared.stun.fetch_sub(1, Ordering::Relaxed);
+            self.shared.stun_dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         // After the end of the core its sockets and flows are being closed; nobody needs their events.
         let _stopped = self.messages.send(Message::Event(event));
     }
@@ -98,7 +122,11 @@ impl EngineHandle {
     /// # Errors
     /// [`Stopped`].
     pub fn with<T>(&self, work: impl FnOnce(&mut Engine, &mut Plane) -> T) -> Result<T, Stopped> {
-        self.shared.enter(work)
+        let (value, earlier) = self.shared.enter(work)?;
+        if earlier {
+            let _stopped = self.messages.send(Message::Timer);
+        }
+        Ok(value)
     }
 }
 
@@ -139,11 +167,25 @@ impl Actor {
 
 fn run(shared: &Shared, inbox: &Receiver<Message>) {
     let mut next_tick = Instant::now() + TICK;
+    let mut dropped = 0;
     loop {
-        let entered = match inbox.recv_timeout(next_tick.saturating_duration_since(Instant::now())) {
-            Ok(Message::Event(event)) => shared.enter(|engine, _plane| engine.event(system_clock(), event)),
+        let timer = shared.wakes_us.load(Ordering::Relaxed).saturating_sub(system_clock().mono_us);
+        let wait = next_tick.saturating_duration_since(Instant::now()).min(Duration::from_micros(timer));
+        let entered = match inbox.recv_timeout(wait) {
+            Ok(Message::Event(event)) => {
+                if matches!(event, MediaEvent::Stun { .. }) {
+                    shared.stun.fetch_sub(1, Ordering::Relaxed);
+                }
+                shared.enter(|engine, _plane| {
+                    let now = system_clock();
+                    engine.event(now, event);
+                    engine.handle_timers(now);
+                })
+            }
             Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return,
-            Err(RecvTimeoutError::Timeout) => Ok(()),
+            Ok(Message::Timer) | Err(RecvTimeoutError::Timeout) => {
+                shared.enter(|engine, _plane| engine.handle_timers(system_clock()))
+            }
         };
         if entered.is_err() {
             return;
@@ -157,6 +199,11 @@ fn run(shared: &Shared, inbox: &Receiver<Message>) {
                 return;
             }
             next_tick = Instant::now() + TICK;
+            let total = shared.stun_dropped.load(Ordering::Relaxed);
+            if total != dropped {
+                tracing::warn!(target: "ice", "more STUN messages than can be handled: {} dropped", total - dropped);
+                dropped = total;
+            }
         }
     }
 }

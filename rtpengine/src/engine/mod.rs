@@ -7,9 +7,11 @@ pub mod plane;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
 use rtpengine_core::call::Engine;
+use rtpengine_core::ice::IceClock;
 use rtpengine_core::ng::cache::CacheLimits;
 
 use self::actor::{Actor, EngineHandle};
@@ -56,7 +58,8 @@ pub fn run(
     log_kernel_path(&report);
 
     let mut plane = Plane::new(pool.handle(), Arc::clone(&offload), levels.clone());
-    let mut engine = Engine::new(config.core(), seed());
+    let clock = IceClock::new(Instant::now(), system_clock());
+    let mut engine = Engine::new(config.core(), seed(), clock);
     adopt::adopt(&mut engine, &mut plane, &report.adopted);
     offload.drop_unclaimed();
     let actor = Actor::start(engine, plane, &engine_handle, inbox).context("core thread")?;

@@ -34,7 +34,9 @@ impl Plane {
                     self.relay.command(RelayCommand::Close { stream });
                     self.offload.forget(stream);
                 }
-                Output::Relay(command @ RelayCommand::Configure { .. }) => self.relay.command(command),
+                Output::Relay(command @ (RelayCommand::Configure { .. } | RelayCommand::Send { .. })) => {
+                    self.relay.command(command);
+                }
                 Output::Flow(command) => self.offload.command(command),
                 Output::Debug { call, on } => self.levels.set_call_debug(&call, on),
             }

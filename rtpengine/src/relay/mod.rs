@@ -5,6 +5,7 @@
 //! - `stream` is one socket with its party: judging what arrives, knowing where to send.
 //! - `crypto` is where packets are decrypted and encrypted, with [`crate::srtp`].
 //! - `batch` is the only place that moves datagrams, so that another transport can take its place.
+//! - `gate` lets STUN messages of ICE through to the core, and few of those that strangers invent.
 //! - `load` places calls on threads: few threads while they have time to spare.
 //! - `shared` holds the counters others may read while packets flow.
 //!
@@ -37,6 +38,7 @@
 mod batch;
 mod counters;
 mod crypto;
+mod gate;
 mod load;
 mod pool;
 mod queue;

@@ -261,17 +261,23 @@ impl RelayHandle {
         self.command(RelayCommand::Close { stream });
     }
 
-    /// Hands over a command. One for an unknown stream does nothing.
+    /// Hands over a command; [`RelayCommand::Send`] is executed at once. One for an unknown stream does nothing.
     pub fn command(&self, command: RelayCommand) {
-        let (stream, closes) = match &command {
-            RelayCommand::Configure { stream, .. } => (*stream, false),
-            RelayCommand::Close { stream } => (*stream, true),
-        };
-        let Some((shard, local)) = self.inner.registry.place(stream) else { return };
-        if closes {
-            self.inner.registry.closing(local);
+        let (RelayCommand::Configure { stream, .. }
+        | RelayCommand::Close { stream }
+        | RelayCommand::Send { stream, .. }) = &command;
+        let Some((shard, local)) = self.inner.registry.place(*stream) else { return };
+        match command {
+            RelayCommand::Configure { .. } => self.push(shard, Command::Relay(command)),
+            RelayCommand::Close { .. } => {
+                self.inner.registry.closing(local);
+                self.push(shard, Command::Relay(command));
+            }
+            RelayCommand::Send { .. } => {
+                self.push(shard, Command::Relay(command));
+                self.wake(shard);
+            }
         }
-        self.push(shard, Command::Relay(command));
     }
 
     /// Has everything handed over so far executed without waiting for packets.

@@ -174,7 +174,8 @@ impl Shard {
             stream.overflowed(total);
         }
         let now = (self.clock)();
-        let settled = sort(stream, now, &mut self.batch, count, &mut self.media, &mut self.control);
+        let settled =
+            sort(stream, now, &mut self.batch, count, &mut self.media, &mut self.control, &self.events);
         stream.publish();
         if let Some(endpoint) = settled {
             let (stream, epoch) = (stream.id, stream.epoch());
@@ -306,6 +307,11 @@ impl Shard {
                     stream.configure(*config);
                 }
             }
+            Command::Relay(RelayCommand::Send { stream, to, bytes }) => {
+                if let Some(stream) = self.find(stream) {
+                    stream.send(to, &bytes);
+                }
+            }
             Command::Relay(RelayCommand::Close { stream }) => self.close(stream),
             // What hands over a stream that is closed by now would put a flow into the kernel that nobody takes out.
             Command::Handover { stream, job } if self.by_id.contains_key(&stream) => {
@@ -370,7 +376,7 @@ pub(super) fn watch(epoll: &Epoll, stream: StreamId, socket: &Socket) -> nix::Re
     epoll.add(socket.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, stream.0))
 }
 
-/// Judges a batch; fills the lists by route. Returns where the endpoint settled, if it did.
+/// Judges a batch; fills the lists by route and hands up what is for ICE. Returns where the endpoint settled, if it did.
 fn sort(
     stream: &mut Stream,
     now: Now,
@@ -378,6 +384,7 @@ fn sort(
     count: usize,
     media: &mut Vec<u8>,
     control: &mut Vec<u8>,
+    events: &Events,
 ) -> Option<SocketAddr> {
     media.clear();
     control.clear();
@@ -391,6 +398,12 @@ fn sort(
             // BATCH fits into a u8.
             Ok(Route::Media) => media.push(index as u8),
             Ok(Route::Control) => control.push(index as u8),
+            Err(Reason::Stun) => {
+                match batch.slot(index).and_then(|packet| stream.stun(now, source, packet)) {
+                    Some(event) => events(event),
+                    None => stream.shared.dropped(Reason::Stun, 1),
+                }
+            }
             Err(reason) => stream.shared.dropped(reason, 1),
         }
     }

@@ -3,16 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rtpengine_core::io::{Component, Now, Reason, RelayStream, StreamId};
+use rtpengine_core::io::{Component, MediaEvent, Now, Reason, RelayStream, StreamId};
 use rtpengine_core::media::classify::{Kind, classify};
 use rtpengine_core::media::learning::{EndpointTracker, Verdict};
 use rtpengine_core::media::ssrc::{Reception, static_clock_rate};
+use rtpengine_core::media::stun::Stun;
 use slotmap::new_key_type;
 use smallvec::SmallVec;
 use socket2::{SockAddr, Socket};
 
 use super::batch::Slot;
 use super::counters::KernelFold;
+use super::gate::Gate;
 use super::pool::Follower;
 use super::shared::StreamShared;
 use super::{crypto, socket};
@@ -69,6 +71,8 @@ pub(super) struct Active {
     discard: Option<Reason>,
     clock_rates: SmallVec<[(u8, u32); 8]>,
     tos: Option<u8>,
+    /// Where STUN goes.
+    ice: Option<Gate>,
     call: Arc<str>,
 }
 
@@ -93,13 +97,14 @@ impl Stream {
 
     /// Takes over new settings; counters stay, and what is known of the SSRCs under keys that stay.
     pub(super) fn configure(&mut self, config: RelayStream) {
-        let previous = self.active.take();
+        let mut previous = self.active.take();
         let old_tos = previous.as_ref().and_then(|active| active.tos);
         if config.tos != old_tos
             && let Err(error) = socket::set_tos(&self.socket, self.ipv6, config.tos.unwrap_or(0))
         {
             tracing::warn!(target: "core", call = %config.call, "cannot set TOS {:?} on a media socket: {error}", config.tos);
         }
+        let gate = previous.as_mut().and_then(|active| active.ice.take());
         let (tracker, receive, transmit) = match previous {
             Some(active) => {
                 let active = *active;
@@ -120,6 +125,7 @@ impl Stream {
             discard: config.discard,
             clock_rates: config.clock_rates,
             tos: config.tos,
+            ice: Gate::of(config.ice, gate),
             call: config.call,
         }));
     }
@@ -135,6 +141,9 @@ impl Stream {
         let Some(active) = self.active.as_deref_mut() else { return (Err(Reason::NotEstablished), None) };
         let received = *packet.length;
         let Some(payload) = packet.buffer.get_mut(..received) else { return (Err(Reason::Malformed), None) };
+        if active.component == Component::Raw && active.ice.is_some() && Stun::parse(payload).is_some() {
+            return (Err(Reason::Stun), None);
+        }
         let mut kind = classify(active.component, payload);
         if let Kind::Refused(reason) = kind {
             return (Err(reason), None);
@@ -177,6 +186,30 @@ impl Stream {
         };
         let held = active.discard.filter(|reason| route == Route::Media || *reason == Reason::NoKeys);
         (held.map_or(Ok(route), Err), settled)
+    }
+
+    /// What is to be told of a STUN message; `None` where it is of no interest, or there are too many.
+    pub(super) fn stun(
+        &mut self,
+        now: Now,
+        source: Option<SocketAddr>,
+        packet: Slot<'_>,
+    ) -> Option<MediaEvent> {
+        let active = self.active.as_deref_mut()?;
+        let (source, message) = (source?, packet.buffer.get(..*packet.length)?);
+        let endpoint = active.tracker.endpoint().filter(|_| active.tracker.settled());
+        active
+            .ice
+            .as_mut()?
+            .admits(now.mono_us, endpoint == Some(source), message)
+            .then(|| MediaEvent::Stun { stream: self.id, source, bytes: message.to_vec() })
+    }
+
+    /// Sends a datagram that is no media. One that cannot be sent is sent again by whoever waits for the reply.
+    pub(super) fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        if let Err(error) = self.socket.send_to(bytes, &SockAddr::from(to)) {
+            tracing::trace!(target: "ice", "cannot send to {to}: {error}");
+        }
     }
 
     /// The epoch of the settings in force.

@@ -156,6 +156,8 @@ pub fn settings(component: Component, endpoint: Option<SocketAddr>, sinks: &[Por
         discard: None,
         receive_crypto: None,
         transmit_crypto: None,
+        ice: Default::default(),
+        ice_chosen: false,
         tos: None,
         clock_rates: Default::default(),
         call: "test".into(),

@@ -108,7 +108,10 @@ fn fork(call: &mut Call, source: usize, offerer: PartyId, now: Now) -> Result<us
     for pair in &mut fork.medias {
         let face = pair.faces.get_mut(Side::Offerer);
         (face.rtp, face.rtcp) = (None, None);
+        face.spares.clear();
         face.encryption.fork();
+        face.ice.fork(None);
+        pair.faces.get_mut(Side::Answerer).ice.fork(Some(call.next_agent()));
     }
     call.dialogues.push(fork);
     Ok(call.dialogues.len() - 1)

@@ -62,7 +62,7 @@ impl Engine {
             self.end_call(now, key, EndedBy::Proxy, plane);
         } else if call.dialogues.iter().any(due) {
             call.dialogues.retain(|dialogue| !due(dialogue));
-            self.settle(key, plane);
+            self.settle(now, key, plane);
         }
     }
 }

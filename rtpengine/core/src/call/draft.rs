@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::{
     error::CallError,
+    ice::Standing,
     interfaces::{Interfaces, LocalIdx},
     model::Call,
     rng::Rng,
@@ -184,6 +185,7 @@ impl<'a> Draft<'a> {
             endpoint: None,
             settled: false,
             epoch: 0,
+            standing: Standing::default(),
             rtcp,
             path: Path::default(),
             kept_up: Some(Reason::NotEstablished),

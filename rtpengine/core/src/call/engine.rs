@@ -6,6 +6,7 @@ use ahash::AHashMap;
 use slotmap::{SlotMap, new_key_type};
 
 use super::{
+    agents::Agents,
     draft::{Draft, Workshop},
     error::CallError,
     interfaces::Interfaces,
@@ -15,8 +16,9 @@ use super::{
 };
 use crate::{
     config::CoreConfig,
+    ice::IceClock,
     io::{Affinity, FlowCommand, MediaEvent, MediaPlane, Now, Output, RelayCommand, StreamId},
-    ng::{Command, Reply, Request},
+    ng::{Command, Flag, Reply, Request},
 };
 
 new_key_type! {
@@ -40,6 +42,7 @@ pub struct Engine {
     pub(super) by_id: AHashMap<std::sync::Arc<str>, CallKey>,
     pub(super) by_stream: AHashMap<StreamId, CallKey>,
     pub(super) interfaces: Interfaces,
+    pub(super) agents: Agents,
     pub(super) tally: Tally,
     pub(super) outputs: Vec<Output>,
     pub(super) rng: Rng,
@@ -49,10 +52,12 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine without calls. `seed` decides the order in which ports are used and nothing else.
+    /// An engine without calls. `seed` decides the order in which ports are used, and tie-breakers of ICE; `clock` is
+    /// for its timers.
     #[must_use]
-    pub fn new(config: CoreConfig, seed: u64) -> Self {
+    pub fn new(config: CoreConfig, seed: u64, clock: IceClock) -> Self {
         Self {
+            agents: Agents::new(clock, &config.software_id),
             interfaces: Interfaces::new(&config),
             config,
             calls: SlotMap::with_key(),
@@ -80,6 +85,7 @@ impl Engine {
         self.tally.start(now);
         let result = match request.command {
             Command::Ping => Ok(Reply::pong()),
+            Command::Offer | Command::Answer if is_fragment(request) => self.fragment(now, request, plane),
             Command::Offer => self.offer(now, source, request, plane),
             Command::Answer => self.answer(now, request, plane),
             Command::Delete => self.delete(now, request, plane),
@@ -122,7 +128,9 @@ impl Engine {
 
     /// Takes in what the media plane reports. Reports about sockets that are gone are ignored.
     pub fn event(&mut self, now: Now, event: MediaEvent) {
-        let (MediaEvent::EndpointSettled { stream, .. } | MediaEvent::FlowPath { stream, .. }) = event;
+        let (MediaEvent::EndpointSettled { stream, .. }
+        | MediaEvent::FlowPath { stream, .. }
+        | MediaEvent::Stun { stream, .. }) = event;
         let Some(&key) = self.by_stream.get(&stream) else { return };
         let Some(call) = self.calls.get_mut(key) else { return };
         let id = call.id.clone();
@@ -130,7 +138,10 @@ impl Engine {
         match event {
             MediaEvent::EndpointSettled { endpoint, epoch, .. } => {
                 socket.alive_mono_us = now.mono_us;
-                if epoch != socket.epoch || (socket.settled && socket.endpoint == Some(endpoint)) {
+                if !socket.learns()
+                    || epoch != socket.epoch
+                    || (socket.settled && socket.endpoint == Some(endpoint))
+                {
                     return;
                 }
                 tracing::debug!(
@@ -145,6 +156,7 @@ impl Engine {
                 tracing::debug!(target: "core", call = %id, "path of {}: {path:?}", socket.local);
                 socket.path = path;
             }
+            MediaEvent::Stun { source, bytes, .. } => self.stun(now, stream, source, &bytes),
         }
     }
 
@@ -237,7 +249,7 @@ impl Engine {
                 key
             }
         };
-        self.settle(key, plane);
+        self.settle(now, key, plane);
         self.debug_changed(key, debugged);
         Ok((value, warnings, key))
     }
@@ -250,12 +262,13 @@ impl Engine {
     }
 
     /// Closes what nothing refers to any more and brings relay and kernel up to date.
-    pub(super) fn settle(&mut self, key: CallKey, plane: &mut dyn MediaPlane) {
+    pub(super) fn settle(&mut self, now: Now, key: CallKey, plane: &mut dyn MediaPlane) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let gone = call.sweep();
         for socket in &call.sockets {
             self.by_stream.insert(socket.stream, key);
         }
+        self.engage(now, key);
         self.plan(key);
         for socket in gone {
             self.by_stream.remove(&socket.stream);
@@ -281,7 +294,7 @@ impl Engine {
         self.tally.ended(now, call, by, plane);
         call.dialogues.clear();
         tracing::info!(target: "core", call = %id, "call ended: {by}");
-        self.settle(key, plane);
+        self.settle(now, key, plane);
         if self.calls.remove(key).is_some_and(|call| call.debug) {
             self.outputs.push(Output::Debug { call: id.clone(), on: false });
         }
@@ -292,4 +305,9 @@ impl Engine {
         self.next_affinity = self.next_affinity.wrapping_add(1);
         Affinity(self.next_affinity)
     }
+}
+
+/// Whether the body is a part of one. Some say so of every body.
+fn is_fragment(request: &Request) -> bool {
+    request.has(Flag::Fragment) && request.sdp.as_ref().is_some_and(|body| !body.starts_with(b"v="))
 }

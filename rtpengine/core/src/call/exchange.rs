@@ -8,9 +8,10 @@ use super::{
     draft::Draft,
     encryption::{Terms, Treatment, treatment},
     error::CallError,
+    ice::{self, Signal, Wording},
     interfaces::{Family, LocalIdx, Wanted},
     media::{Carries, Face, MediaPair, Side, carries},
-    mux,
+    mux, spares,
     wording::{self, MediaWording},
 };
 use crate::{
@@ -30,8 +31,9 @@ pub(super) struct Exchange<'r, 's> {
     pub(super) placement: Placement,
 }
 
-/// ICE is not served and every m-line has its own port: neither may be promised to a peer.
-const STRIP: Strip = Strip { ice: true, sdes: false, dtls: false, bundle: true, feedback: false };
+/// The sender's ICE is not the receiver's business, and every m-line has its own port.
+const STRIP: Strip =
+    Strip { ice: true, relay_candidates: false, sdes: false, dtls: false, bundle: true, feedback: false };
 /// Where encryption is ours to negotiate, nothing of what the other party wrote about it is left.
 const STRIP_KEYS: Strip = Strip { sdes: true, dtls: true, ..STRIP };
 
@@ -84,8 +86,12 @@ impl Exchange<'_, '_> {
         draft.check_keys()?;
         // What stands above the m-lines is for all of them.
         let ours = plans.iter().all(|wording| wording.plan.strip.dtls);
-        let strip = if ours { STRIP_KEYS } else { STRIP };
-        let body = wording::body(self.session, &plans, strip, shown, self.request, &mut sent);
+        let strip = Strip {
+            ice: plans.iter().all(|wording| wording.plan.strip.ice),
+            ..if ours { STRIP_KEYS } else { STRIP }
+        };
+        let ice_lite = self.is_lite(draft);
+        let body = wording::body(self.session, &plans, strip, ice_lite, shown, self.request, &mut sent);
         if let Some(party) = draft.call.party_mut(receiver) {
             party.sent = sent;
         }
@@ -151,6 +157,7 @@ impl Exchange<'_, '_> {
         if self.offer && moved && self.request.has(Flag::NoPortLatching) {
             let sender = pair.faces.get_mut(self.from);
             (sender.rtp, sender.rtcp) = (None, None);
+            sender.spares.clear();
         }
         let rtcp = pair.carries == Carries::Rtp;
         let hint = |side: Side| before.iter().rev().find_map(|pair| pair.faces.get(side).local);
@@ -175,15 +182,69 @@ impl Exchange<'_, '_> {
             }
             signal(draft, face);
         }
+        let ice = self.ice(draft, pair, media);
         if self.offer && self.request.has(Flag::Reset) {
             unlearn(draft, pair.faces.get(to));
         }
         if pair.carries == Carries::Rtp {
             let protocol = self.encryption(draft, pair, media);
-            Ok(self.written(draft, pair, media, protocol))
+            let wording = self.written(draft, pair, media, protocol);
+            Ok(self.with_ice(wording, pair, ice))
         } else {
-            Ok(self.placed(draft, pair.faces.get(to), media).into())
+            let plan = self.placed(draft, pair.faces.get(to), media);
+            Ok(self.with_ice(plan.into(), pair, ice))
         }
+    }
+
+    /// Settles ICE on both sides; yields how it is written for the receiver.
+    fn ice(&self, draft: &mut Draft<'_>, pair: &mut MediaPair, media: &Media<'_>) -> Wording {
+        let signal = Signal::of(&media_security(self.session, media).ice);
+        let theirs = signal.as_ref().map(|signal| signal.credentials().clone());
+        let (sender, receiver) = pair.faces.split_mut(self.from);
+        let wording = if self.offer {
+            ice::on_offer(self.request, signal, &mut sender.ice, &mut receiver.ice)
+        } else {
+            ice::on_answer(self.request, signal, &mut sender.ice, &receiver.ice)
+        };
+        let rtcp = pair.carries == Carries::Rtp;
+        let wanted = [sender.ice.is_engaged(), wording != Wording::Without || receiver.ice.is_engaged()];
+        for (face, wanted) in [&mut *sender, &mut *receiver].into_iter().zip(wanted) {
+            spares::fit(draft, face, rtcp, wanted);
+            face.ice.shrink(&spares::all(draft, face));
+        }
+        let sockets = spares::all(draft, receiver);
+        if wording == Wording::Without {
+            receiver.ice.disengage(self.offer, &sockets);
+            spares::fit(draft, receiver, rtcp, receiver.ice.is_engaged());
+        } else {
+            let local = receiver.ice.credentials(wording, self.offer, &sockets, theirs.as_ref(), draft);
+            receiver.ice.engage(self.offer, local, sockets, || draft.call.next_agent());
+        }
+        wording
+    }
+
+    fn with_ice(&self, mut wording: MediaWording, pair: &MediaPair, ice: Wording) -> MediaWording {
+        if let Some(leg) = &pair.faces.get(self.from.other()).ice.leg {
+            wording.crypto.extend(ice::lines(leg, ice, self.request.has(Flag::TrickleIce)));
+        }
+        if let Wording::Beside { relay } = ice {
+            wording.plan.strip.ice = false;
+            wording.plan.strip.relay_candidates = relay;
+            if relay {
+                (wording.plan.address, wording.plan.port) = (None, None);
+                wording.plan.rtcp = RtcpPlan::Keep;
+            }
+        }
+        wording
+    }
+
+    /// Whether the receiver of the body faces a lite agent.
+    fn is_lite(&self, draft: &Draft<'_>) -> bool {
+        let medias = draft.call.dialogues.get(self.dialogue).map_or(&[][..], |dialogue| &dialogue.medias);
+        medias.iter().any(|pair| {
+            let face = &pair.faces.get(self.from.other()).ice;
+            face.lite && face.leg.as_ref().is_some_and(|leg| leg.lite)
+        })
     }
 
     fn asked(&self, side: Side) -> Option<&str> {
@@ -235,6 +296,7 @@ impl Exchange<'_, '_> {
             let other_family = place.family.is_some_and(|family| draft.interfaces.could_move(local, family));
             if elsewhere || other_family {
                 (face.rtp, face.rtcp, face.local) = (None, None, None);
+                face.spares.clear();
             }
         }
         let single = face.mux.active || !place.rtcp;

@@ -157,6 +157,13 @@ impl Interfaces {
         })
     }
 
+    /// The other addresses of the interface that `local` belongs to, in the order configured.
+    pub(super) fn others(&self, local: LocalIdx) -> Vec<LocalIdx> {
+        let logical = self.local(local).and_then(|local| self.logical.get(local.logical));
+        let locals = logical.map_or(&[][..], |logical| &logical.locals);
+        locals.iter().copied().filter(|other| *other != local).collect()
+    }
+
     pub(super) fn local(&self, index: LocalIdx) -> Option<&Local> {
         self.locals.get(index.0)
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::{encryption::Encryption, interfaces::LocalIdx, mux::Mux};
+use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux};
 use crate::{
     io::StreamId,
     sdp::{Direction, Media, Protocol},
@@ -61,6 +61,10 @@ impl<T> Sides<T> {
         std::mem::swap(&mut self.offerer, &mut self.answerer);
     }
 
+    pub(super) fn both_mut(&mut self) -> [&mut T; 2] {
+        [&mut self.offerer, &mut self.answerer]
+    }
+
     /// This side first, the other second.
     pub(super) fn split_mut(&mut self, side: Side) -> (&mut T, &mut T) {
         match side {
@@ -113,6 +117,19 @@ pub(super) struct Face {
     pub(super) local: Option<LocalIdx>,
     pub(super) rtp: Option<StreamId>,
     pub(super) rtcp: Option<StreamId>,
+    /// Sockets at the other addresses of the interface, for ICE.
+    pub(super) spares: SmallVec<[Spare; 0]>,
+    pub(super) ice: FaceIce,
+    /// `a=mid`
+    pub(super) mid: Option<String>,
+}
+
+/// Sockets at one more local address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spare {
+    pub(super) local: LocalIdx,
+    pub(super) rtp: StreamId,
+    pub(super) rtcp: Option<StreamId>,
 }
 
 impl Face {
@@ -129,6 +146,7 @@ impl Face {
         self.clock_rates =
             media.codecs.iter().map(|codec| (codec.payload_type, codec.clock_rate)).take(32).collect();
         self.direction = media.effective_direction();
+        self.mid = media.mid.map(str::to_owned);
     }
 
     /// Forgets the sockets; the call closes those nothing refers to.
@@ -138,10 +156,19 @@ impl Face {
         self.local = None;
         self.mux = Mux::default();
         self.encryption = Encryption::default();
+        self.spares.clear();
+        self.ice.release();
     }
 
+    /// The sockets in use: one for RTP, and one for RTCP unless it shares that.
     pub(super) fn streams(&self) -> impl Iterator<Item = StreamId> {
-        self.rtp.into_iter().chain(self.rtcp)
+        self.way_out().into_iter().chain(self.rtcp_way_out())
+    }
+
+    /// All sockets.
+    pub(super) fn sockets(&self) -> impl Iterator<Item = StreamId> {
+        let spares = self.spares.iter().flat_map(|spare| std::iter::once(spare.rtp).chain(spare.rtcp));
+        self.rtp.into_iter().chain(self.rtcp).chain(spares)
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod address;
 mod adopt;
+mod agents;
 mod answer;
 mod delete;
 mod dialogue;
@@ -11,6 +12,8 @@ mod encryption;
 mod engine;
 mod error;
 mod exchange;
+mod fragment;
+mod ice;
 mod interfaces;
 mod list;
 mod media;
@@ -25,6 +28,7 @@ mod query;
 mod rng;
 mod snapshot;
 mod socket;
+mod spares;
 mod statistics;
 mod timeouts;
 mod wording;

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::{
     dialogue::Dialogue,
+    ice::AgentId,
     media::{Side, Sides},
     party::{Party, PartyId, Sent},
     socket::Socket,
@@ -25,6 +26,8 @@ pub(super) struct Call {
     pub(super) parties: Vec<Party>,
     pub(super) dialogues: Vec<Dialogue>,
     pub(super) sockets: SmallVec<[Socket; 4]>,
+    /// The ICE agents that run for it.
+    pub(super) agents: SmallVec<[AgentId; 2]>,
     pub(super) tos: Option<u8>,
     pub(super) learning: Option<Learning>,
     /// `drop-traffic`
@@ -32,6 +35,7 @@ pub(super) struct Call {
     /// Everything about it is logged, every packet in the kernel included.
     pub(super) debug: bool,
     next_party: u32,
+    next_agent: u32,
     next_order: u64,
 }
 
@@ -47,11 +51,13 @@ impl Call {
             parties: Vec::new(),
             dialogues: Vec::new(),
             sockets: SmallVec::new(),
+            agents: SmallVec::new(),
             tos: None,
             learning: None,
             drop_traffic: false,
             debug: false,
             next_party: 0,
+            next_agent: 0,
             next_order: 0,
         }
     }
@@ -82,6 +88,11 @@ impl Call {
             sent: Sent::default(),
         });
         id
+    }
+
+    pub(super) fn next_agent(&mut self) -> AgentId {
+        self.next_agent = self.next_agent.wrapping_add(1);
+        AgentId(self.next_agent)
     }
 
     pub(super) fn add_dialogue(
@@ -143,7 +154,7 @@ impl Call {
         parties.retain(|party| dialogues.iter().any(|dialogue| dialogue.has(party.id)));
         let live = |stream: StreamId| {
             dialogues.iter().flat_map(|dialogue| &dialogue.medias).any(|media| {
-                Side::BOTH.into_iter().any(|side| media.faces.get(side).streams().any(|used| used == stream))
+                Side::BOTH.into_iter().any(|side| media.faces.get(side).sockets().any(|used| used == stream))
             })
         };
         let mut gone = Vec::new();

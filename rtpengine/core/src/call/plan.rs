@@ -3,8 +3,10 @@
 use smallvec::SmallVec;
 
 use super::{
+    agents::standings,
     encryption::{self, Treatment},
     engine::{CallKey, Engine},
+    ice::Standing,
     media::{Carries, Face, MediaPair, Side},
     model::Call,
     offload,
@@ -32,7 +34,15 @@ impl Engine {
     /// they begin, so that a socket is always ready for what the kernel hands up.
     pub(super) fn plan(&mut self, key: CallKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
-        let wires = wires(call, &self.config);
+        for (stream, standing) in standings(call) {
+            if let Some(socket) = call.socket_mut(stream) {
+                socket.follow(standing);
+            }
+        }
+        let mut wires = wires(call, &self.config);
+        for wire in &mut wires {
+            wire.relay.ice = self.agents.ufrags(wire.stream);
+        }
         let mut removes = Vec::new();
         let mut configures = Vec::new();
         let mut installs = Vec::new();
@@ -113,11 +123,12 @@ fn face_wires(
 ) -> impl Iterator<Item = (StreamId, RelayStream)> {
     let (face, sink) = (pair.faces.get(side), pair.faces.get(side.other()));
     let raw = pair.carries == Carries::Raw;
-    let to_rtp: SmallVec<[StreamId; 1]> = sink.rtp.into_iter().collect();
+    let to_rtp: SmallVec<[StreamId; 1]> = sink.way_out().into_iter().collect();
     let to_rtcp: SmallVec<[StreamId; 1]> =
-        if raw { SmallVec::new() } else { sink.rtcp.or(sink.rtp).into_iter().collect() };
+        if raw { SmallVec::new() } else { sink.rtcp_way_out().or(sink.way_out()).into_iter().collect() };
     let treatment = encryption::treatment(pair);
-    let rtp = face.rtp.map(|stream| {
+    let spares = || face.spares.iter();
+    let rtp = face.rtp.into_iter().chain(spares().map(|spare| spare.rtp)).map(|stream| {
         let component = match (raw, face.mux.active || face.mux.proposed) {
             (true, _) => Component::Raw,
             (false, true) => Component::Mux,
@@ -125,14 +136,15 @@ fn face_wires(
         };
         let settings = settings(call, config, face, stream, component);
         let rtcp_sinks = to_rtcp.clone();
-        (stream, RelayStream { sinks: to_rtp, rtcp_sinks, discard: discard(call, sink, raw), ..settings })
+        let sinks = to_rtp.clone();
+        (stream, RelayStream { sinks, rtcp_sinks, discard: discard(call, sink, raw), ..settings })
     });
-    let rtcp = face.rtcp.map(|stream| {
+    let rtcp = face.rtcp.into_iter().chain(spares().filter_map(|spare| spare.rtcp)).map(|stream| {
         // RTCP goes on during hold (RFC 3264 section 8.4).
         let settings = settings(call, config, face, stream, Component::Rtcp);
         (stream, RelayStream { sinks: to_rtcp.clone(), rtcp_sinks: to_rtcp.clone(), ..settings })
     });
-    let mut wires: SmallVec<[_; 2]> = rtp.into_iter().chain(rtcp).collect();
+    let mut wires: SmallVec<[_; 2]> = rtp.chain(rtcp).collect();
     for (_, relay) in &mut wires {
         match treatment {
             Treatment::Clear | Treatment::Unread => {}
@@ -164,12 +176,21 @@ fn settings(
     stream: StreamId,
     component: Component,
 ) -> RelayStream {
-    let learning =
-        if face.asymmetric { Learning::Off } else { call.learning.unwrap_or(config.endpoint_learning) };
-    let (endpoint, settled, epoch) = call
-        .socket(stream)
-        .map_or((None, false, 0), |socket| (socket.endpoint, socket.settled, socket.epoch));
-    let source_policy = if face.media_handover {
+    let (endpoint, settled, epoch, standing) =
+        call.socket(stream).map_or((None, false, 0, Standing::Free), |socket| {
+            (socket.endpoint, socket.settled, socket.epoch, socket.standing)
+        });
+    let free = standing == Standing::Free;
+    let learning = if face.asymmetric || !free {
+        Learning::Off
+    } else {
+        call.learning.unwrap_or(config.endpoint_learning)
+    };
+    let chosen = matches!(standing, Standing::Chosen(_));
+    let source_policy = if !free && !chosen {
+        // Media may come from any address of the party before its checks are over.
+        SourcePolicy::Accept
+    } else if face.media_handover {
         SourcePolicy::Handover
     } else if face.strict_source {
         SourcePolicy::Strict
@@ -179,7 +200,7 @@ fn settings(
     RelayStream {
         component,
         endpoint,
-        endpoint_settled: settled || (learning == Learning::Off && endpoint.is_some()),
+        endpoint_settled: settled || (free && learning == Learning::Off && endpoint.is_some()),
         epoch,
         learning,
         source_policy,
@@ -188,6 +209,8 @@ fn settings(
         discard: None,
         receive_crypto: None,
         transmit_crypto: None,
+        ice: SmallVec::new(),
+        ice_chosen: chosen,
         tos: call.tos,
         clock_rates: face.clock_rates.clone(),
         call: call.id.clone(),

@@ -266,6 +266,9 @@ fn media_info(
     if face.asymmetric {
         flags.push("asymmetric");
     }
+    if face.ice.is_active() {
+        flags.push("ICE");
+    }
     let suite = face.encryption.suite();
     if suite.is_some() {
         flags.push("SDES");

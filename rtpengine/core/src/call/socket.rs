@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::interfaces::LocalIdx;
+use super::{ice::Standing, interfaces::LocalIdx};
 use crate::io::{FlowSpec, Path, Reason, RelayStream, StreamId};
 
 /// A socket of a call. The party it faces is found through the dialogue that refers to it.
@@ -19,6 +19,8 @@ pub(super) struct Socket {
     pub(super) settled: bool,
     /// Counts how often learning began anew.
     pub(super) epoch: u32,
+    /// What ICE says of it.
+    pub(super) standing: Standing,
     /// Carries RTCP alone.
     pub(super) rtcp: bool,
     /// The offload manager's last word.
@@ -50,6 +52,29 @@ impl Socket {
         if self.endpoint != address {
             self.restart(address);
         }
+    }
+
+    /// Takes over what ICE has found.
+    pub(super) fn follow(&mut self, standing: Standing) {
+        let before = std::mem::replace(&mut self.standing, standing);
+        let (endpoint, settled) = match standing {
+            Standing::Free if before == Standing::Free => return,
+            Standing::Free => (self.signalled, false),
+            // Until there is a new way the old one is good.
+            Standing::Checking => return,
+            Standing::Chosen(remote) => (Some(remote), true),
+            Standing::Spare => (self.endpoint, false),
+            Standing::Lost => (None, false),
+        };
+        if (self.endpoint, self.settled) != (endpoint, settled) {
+            self.restart(endpoint);
+            self.settled = settled;
+        }
+    }
+
+    /// Whether packets show where the party is: not where ICE does.
+    pub(super) fn learns(&self) -> bool {
+        self.standing == Standing::Free
     }
 
     /// Forgets what was learned about the party's address.

@@ -2,7 +2,7 @@
 
 use super::{
     engine::{CallKey, Engine},
-    media::Side,
+    media::{Face, Side},
     model::Call,
     statistics::EndedBy,
 };
@@ -44,7 +44,7 @@ impl Engine {
         call.dialogues
             .retain(|dialogue| dialogue.answered || !is_over(now.mono_us, dialogue.created_mono_us, timeout));
         if call.dialogues.len() != before {
-            self.settle(key, plane);
+            self.settle(now, key, plane);
         }
     }
 }
@@ -76,7 +76,7 @@ fn over(call: &Call, now: Now, config: &CoreConfig) -> Option<EndedBy> {
             };
             let Some(rtp) = face.rtp else { continue };
             streams += 1;
-            if !is_over(now.mono_us, alive_mono_us(call, rtp, face.rtcp, muted), timeout) {
+            if !is_over(now.mono_us, alive_mono_us(call, rtp, face, muted), timeout) {
                 return None;
             }
             if ended_by != Some(EndedBy::Timeout) {
@@ -93,8 +93,9 @@ fn over(call: &Call, now: Now, config: &CoreConfig) -> Option<EndedBy> {
 }
 
 /// The last packet of a stream, or its last signalling. A muted stream lives by its RTCP too.
-fn alive_mono_us(call: &Call, rtp: StreamId, rtcp: Option<StreamId>, muted: bool) -> u64 {
-    let rtcp = rtcp.filter(|_| muted);
+fn alive_mono_us(call: &Call, rtp: StreamId, face: &Face, muted: bool) -> u64 {
+    let others = face.spares.iter().flat_map(|spare| [Some(spare.rtp), spare.rtcp.filter(|_| muted)]);
+    let others = others.chain([face.rtcp.filter(|_| muted)]).flatten();
     let alive = |stream: StreamId| call.socket(stream).map_or(0, |socket| socket.alive_mono_us);
-    std::iter::once(rtp).chain(rtcp).map(alive).max().unwrap_or(0)
+    std::iter::once(rtp).chain(others).map(alive).max().unwrap_or(0)
 }

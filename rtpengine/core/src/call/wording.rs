@@ -12,7 +12,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct MediaWording {
     pub(super) plan: MediaPlan<'static>,
-    /// `a=crypto` lines.
+    /// Lines to add: `a=crypto` and ICE.
     pub(super) crypto: Vec<SecretLine>,
 }
 
@@ -27,6 +27,7 @@ pub(super) fn body(
     session: &Session<'_>,
     medias: &[MediaWording],
     strip: Strip,
+    ice_lite: bool,
     shown: Option<IpAddr>,
     request: &Request,
     sent: &mut Sent,
@@ -41,7 +42,7 @@ pub(super) fn body(
     let replace = &request.replace;
     let full = replace.has(Replace::OriginFull);
     let medias = medias.iter().map(|media| MediaPlan { crypto: &media.crypto, ..media.plan }).collect();
-    let mut plan = RewritePlan { session: SessionPlan { strip, ..SessionPlan::default() }, medias };
+    let mut plan = RewritePlan { session: SessionPlan { strip, ice_lite, ..SessionPlan::default() }, medias };
     if full || replace.has(Replace::Origin) {
         plan.session.origin.address = shown;
     }

@@ -9,7 +9,7 @@ use std::{
 use smallvec::SmallVec;
 
 use super::{
-    candidate::{LocalCandidate, MAX_LOCAL_CANDIDATES},
+    candidate::LocalCandidate,
     clock::IceClock,
     component::{Component, Counters},
     credentials::Credentials,
@@ -139,27 +139,21 @@ impl Agent {
 
     /// Adds a socket, best address first. `false`: there are enough.
     pub fn add_local(&mut self, component: u16, base: SocketAddr, advertised: IpAddr) -> bool {
-        let of_component = || self.locals.iter().filter(|local| local.component == component);
-        let rank = of_component().count();
-        if rank >= MAX_LOCAL_CANDIDATES || of_component().any(|local| local.base == base) {
-            return false;
-        }
         let Some(found) = self.components.iter_mut().find(|found| found.id == component) else {
             return false;
         };
-        // One foundation per address of ours (RFC 8445 §5.1.1.3).
-        let known = self.locals.iter().find(|local| local.base.ip() == base.ip());
-        let foundation = known.map_or_else(|| (rank + 1).to_string(), |local| local.foundation.clone());
-        let local = LocalCandidate {
-            component,
-            base,
-            advertised: SocketAddr::new(advertised, base.port()),
-            rank: u16::try_from(rank).unwrap_or(u16::MAX),
-            foundation,
+        let Some(local) = LocalCandidate::next(&self.locals, component, base, advertised) else {
+            return false;
         };
         found.add_local(&local);
         self.locals.push(local);
         true
+    }
+
+    /// Gives components up, once rtcp-mux is agreed on: those not named.
+    pub fn keep_components(&mut self, kept: &[u16]) {
+        self.components.retain(|component| kept.contains(&component.id));
+        self.locals.retain(|local| kept.contains(&local.component));
     }
 
     /// Our candidates, for the SDP.

@@ -1,6 +1,6 @@
 //! Our own candidates and their priorities.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::sdp::security::{Candidate, CandidateAddress, CandidateKind, Transport};
 
@@ -22,6 +22,25 @@ pub struct LocalCandidate {
 }
 
 impl LocalCandidate {
+    /// The candidate for one more socket after `known`, best address first. `None`: there are enough, or it is known.
+    #[must_use]
+    pub fn next(known: &[Self], component: u16, base: SocketAddr, advertised: IpAddr) -> Option<Self> {
+        let of_component = || known.iter().filter(|local| local.component == component);
+        let rank = of_component().count();
+        if rank >= MAX_LOCAL_CANDIDATES || of_component().any(|local| local.base == base) {
+            return None;
+        }
+        // One foundation per address of ours (RFC 8445 §5.1.1.3).
+        let same = known.iter().find(|local| local.base.ip() == base.ip());
+        Some(Self {
+            component,
+            base,
+            advertised: SocketAddr::new(advertised, base.port()),
+            rank: u16::try_from(rank).unwrap_or(u16::MAX),
+            foundation: same.map_or_else(|| (rank + 1).to_string(), |local| local.foundation.clone()),
+        })
+    }
+
     /// The local preference (RFC 8445 §5.1.2.2): the first address has the highest.
     pub(super) fn preference(&self) -> u32 {
         u32::from(u16::MAX - self.rank)

@@ -213,6 +213,8 @@ mod tests {
             discard: None,
             receive_crypto: None,
             transmit_crypto: None,
+            ice: Default::default(),
+            ice_chosen: false,
             tos: None,
             clock_rates: Default::default(),
             call: "test".into(),

@@ -3,3 +3,4 @@
 pub mod classify;
 pub mod learning;
 pub mod ssrc;
+pub mod stun;

@@ -75,10 +75,10 @@ names! {
         Symmetric Harmless ["symmetric"];
         TrustAddress Built ["trust address"];
         Unidirectional Harmless ["unidirectional"];
-        Fragment Harmless ["fragment"];
+        Fragment Built ["fragment"];
         NewBranch Harmless ["new branch"];
         NoRedisUpdate Harmless ["no redis update"];
-        RejectIce Harmless ["reject ICE", "ICE reject"];
+        RejectIce Built ["reject ICE", "ICE reject"];
         NoJitterBuffer Harmless ["no jitter buffer"];
         NoPassthrough Harmless ["no passthrough"];
         NoPlayer Harmless ["no player"];
@@ -124,7 +124,7 @@ names! {
         StaticCodecs NotYet ["static codecs"];
         StripExtmap NotYet ["strip extmap"];
         SymmetricCodecs NotYet ["symmetric codecs"];
-        TrickleIce NotYet ["trickle ICE"];
+        TrickleIce Built ["trickle ICE"];
         WebRtc NotYet ["WebRTC"];
     }
 }
@@ -166,8 +166,8 @@ names! {
         Dtls NotYet ["DTLS"];
         DtlsReverse NotYet ["DTLS-reverse"];
         GenerateRtcp NotYet ["generate RTCP"];
-        Ice NotYet ["ICE"];
-        IceLite NotYet ["ICE-lite"];
+        Ice Built ["ICE"];
+        IceLite Built ["ICE-lite"];
         RecordCall NotYet ["record call"];
         Sdes Built ["SDES"];
         Osrtp Built ["OSRTP"];
@@ -322,8 +322,6 @@ pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
     (Key::DtlsReverse, &["passive", "active"]),
     (Key::DtmfSecurity, &["off"]),
     (Key::GenerateRtcp, &["off", "no"]),
-    (Key::Ice, &["remove"]),
-    (Key::IceLite, &["off"]),
     (Key::Passthrough, &["off", "no"]),
     (Key::RecordCall, &["off", "no"]),
 ];

@@ -19,5 +19,7 @@ pub use command::Command;
 pub use guard::Encoding;
 pub use known::{Flag, Key, NameSet, Replace, RtcpMux};
 pub use reply::{Outcome, Reply};
-pub use request::{AddressFamily, AllMode, DropTraffic, Request, TosRequest, TransportProtocol};
+pub use request::{
+    AddressFamily, AllMode, DropTraffic, IceLite, IceMode, Request, TosRequest, TransportProtocol,
+};
 pub use value::{Dict, DictKey, Value};

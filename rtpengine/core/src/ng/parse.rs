@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use super::command::Command;
 use super::flags::{self, Item};
 use super::known::{FLAG_PREFIXES, Flag, Key, Replace, RtcpMux, Status, value_status};
-use super::request::{AddressFamily, AllMode, DropTraffic, Request, TosRequest, TransportProtocol};
+use super::request::{
+    AddressFamily, AllMode, DropTraffic, IceLite, IceMode, Request, TosRequest, TransportProtocol,
+};
 use super::spelling;
 use super::value::{Dict, Value};
 use crate::io::Learning;
@@ -96,6 +98,8 @@ impl Request {
             }
             Key::EndpointLearning => self.endpoint_learning = self.choose(key, value, LEARNING),
             Key::TransportProtocol => self.transport_protocol = self.choose(key, value, TRANSPORTS),
+            Key::Ice => self.ice = self.choose(key, value, ICE),
+            Key::IceLite => self.ice_lite = self.choose(key, value, ICE_LITE),
             Key::DeleteDelay => {
                 self.delete_delay = self.number(key, value).and_then(|number| number.try_into().ok())
             }
@@ -122,8 +126,6 @@ impl Request {
             | Key::Dtls
             | Key::DtlsReverse
             | Key::GenerateRtcp
-            | Key::Ice
-            | Key::IceLite
             | Key::RecordCall
             | Key::T38
             | Key::Passthrough
@@ -365,6 +367,32 @@ const LEARNING: &[(&str, Learning)] = &[
     ("immediate", Learning::Immediate),
     ("delayed", Learning::Delayed),
     ("heuristic", Learning::Heuristic),
+];
+
+/// Values of `ICE`.
+const ICE: &[(&str, IceMode)] = &[
+    ("remove", IceMode::Remove),
+    ("force", IceMode::Force),
+    ("default", IceMode::Default),
+    ("optional", IceMode::Optional),
+    ("force-relay", IceMode::ForceRelay),
+];
+
+/// Values of `ICE-lite`.
+const ICE_LITE: &[(&str, IceLite)] = &[
+    ("forward", IceLite::Forward),
+    ("offer", IceLite::Forward),
+    ("fwd", IceLite::Forward),
+    ("fw", IceLite::Forward),
+    ("backward", IceLite::Backward),
+    ("backwards", IceLite::Backward),
+    ("reverse", IceLite::Backward),
+    ("answer", IceLite::Backward),
+    ("back", IceLite::Backward),
+    ("bkw", IceLite::Backward),
+    ("bk", IceLite::Backward),
+    ("both", IceLite::Both),
+    ("off", IceLite::Off),
 ];
 
 /// Values of `transport protocol`.

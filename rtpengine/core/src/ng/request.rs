@@ -104,6 +104,35 @@ pub enum DropTraffic {
     Stop,
 }
 
+/// `ICE`: what becomes of it in the body for the receiver.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IceMode {
+    /// `remove`.
+    Remove,
+    /// `force`: ours instead of the sender's.
+    Force,
+    /// `default` or absent: ours instead of the sender's, if there is the sender's.
+    #[default]
+    Default,
+    /// `optional`: ours beside the sender's.
+    Optional,
+    /// `force-relay`: ours as a relay beside the sender's, and the addresses of the body stay.
+    ForceRelay,
+}
+
+/// `ICE-lite`: towards whom we are lite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IceLite {
+    /// `forward`: the receiver of the offer.
+    Forward,
+    /// `backward`: its sender.
+    Backward,
+    /// `both`.
+    Both,
+    /// `off`: neither.
+    Off,
+}
+
 /// A request with every key this version acts on. Presence rules of a command (an offer needs `sdp`) are the engine's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
@@ -151,6 +180,10 @@ pub struct Request {
     pub sdes: SdesOptions,
     /// `OSRTP`, also as flags `OSRTP-...`.
     pub osrtp: OsrtpOptions,
+    /// `ICE`.
+    pub ice: Option<IceMode>,
+    /// `ICE-lite`.
+    pub ice_lite: Option<IceLite>,
     /// `TOS`.
     pub tos: TosRequest,
     /// `delete delay`, seconds.
@@ -202,6 +235,8 @@ impl Request {
             transport_protocol: None,
             sdes: SdesOptions::default(),
             osrtp: OsrtpOptions::default(),
+            ice: None,
+            ice_lite: None,
             tos: TosRequest::Default,
             delete_delay: None,
             all: AllMode::None,

@@ -24,7 +24,9 @@ pub use codec::Codec;
 pub use error::SdpError;
 pub use line::{Line, LineEnding};
 pub use media::{Direction, Media, MediaKind, Protocol, RtcpAttribute, RtcpFeedback};
-pub use parse::{MAX_BODY_LEN, MAX_FORMATS, MAX_LINE_LEN, MAX_LINES, MAX_MEDIAS, ParseOptions, parse};
+pub use parse::{
+    MAX_BODY_LEN, MAX_FORMATS, MAX_LINE_LEN, MAX_LINES, MAX_MEDIAS, ParseOptions, parse, parse_fragment,
+};
 pub use plan::{MediaPlan, OriginPlan, RewritePlan, RtcpMuxPlan, RtcpPlan, SecretLine, SessionPlan, Strip};
 pub use rewrite::rewrite;
 pub use session::{Connection, Origin, Security, Session};

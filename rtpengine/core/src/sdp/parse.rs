@@ -31,7 +31,19 @@ pub struct ParseOptions {
 /// # Errors
 /// See [`SdpError`].
 pub fn parse(body: &[u8], options: ParseOptions) -> Result<Session<'_>, SdpError> {
-    let lines = split_lines(body, options)?;
+    session(body, split_lines(body, options, true)?)
+}
+
+/// Reads a fragment (`application/trickle-ice-sdpfrag`, RFC 8840 §9.2): media sections with their `a=mid` and ICE
+/// attributes, without `v=` and whatever else opens a body.
+///
+/// # Errors
+/// See [`SdpError`].
+pub fn parse_fragment(body: &[u8], options: ParseOptions) -> Result<Session<'_>, SdpError> {
+    session(body, split_lines(body, options, false)?)
+}
+
+fn session<'a>(body: &'a [u8], lines: Vec<Line<'a>>) -> Result<Session<'a>, SdpError> {
     let first_media = lines.iter().position(|line| line.letter == b'm').unwrap_or(lines.len());
     let mut session = Session {
         lines: Vec::new(),
@@ -65,7 +77,7 @@ pub fn parse(body: &[u8], options: ParseOptions) -> Result<Session<'_>, SdpError
 }
 
 /// Splits the body, checks the form of every line and the limits.
-fn split_lines(body: &[u8], options: ParseOptions) -> Result<Vec<Line<'_>>, SdpError> {
+fn split_lines(body: &[u8], options: ParseOptions, whole: bool) -> Result<Vec<Line<'_>>, SdpError> {
     if body.is_empty() {
         return Err(SdpError::Empty);
     }
@@ -81,7 +93,7 @@ fn split_lines(body: &[u8], options: ParseOptions) -> Result<Vec<Line<'_>>, SdpE
         if number > MAX_LINES {
             return Err(SdpError::TooManyLines);
         }
-        if number == 1 && line.raw.trim_ascii_end() != b"v=0" {
+        if whole && number == 1 && line.raw.trim_ascii_end() != b"v=0" {
             return Err(SdpError::NotSdp);
         }
         if line.raw.len() > MAX_LINE_LEN {

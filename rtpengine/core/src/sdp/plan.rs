@@ -24,6 +24,8 @@ pub struct SessionPlan<'p> {
     /// The session-level `c=` line, if there is one (`session connection`). Without this it still
     /// changes when media sections that rely on it get another address.
     pub connection: Option<IpAddr>,
+    /// Adds `a=ice-lite` at the end.
+    pub ice_lite: bool,
     /// Attributes to remove.
     pub strip: Strip,
 }
@@ -46,6 +48,8 @@ pub struct OriginPlan<'p> {
 pub struct Strip {
     /// All ICE attributes.
     pub ice: bool,
+    /// `a=candidate` of the kind `relay`.
+    pub relay_candidates: bool,
     /// `a=crypto`
     pub sdes: bool,
     /// `a=fingerprint`, `a=setup` and their companions.
@@ -102,7 +106,7 @@ pub struct MediaPlan<'p> {
     pub complete_rtpmaps: bool,
     /// Adds `a=mid` with this value where there is none (`generate mid`).
     pub mid: Option<&'p str>,
-    /// Attributes to add at the end, without `a=`.
+    /// Attributes to add at the end, without `a=`: keys and ICE.
     pub crypto: &'p [SecretLine],
     /// Attributes to remove.
     pub strip: Strip,

@@ -43,6 +43,9 @@ fn session_level(out: &mut Writer, session: &Session<'_>, plan: &SessionPlan<'_>
             _ => out.copy(line),
         }
     }
+    if plan.ice_lite {
+        out.insert("a=ice-lite");
+    }
 }
 
 fn origin(out: &mut Writer, session: &Session<'_>, line: &Line<'_>, plan: &OriginPlan<'_>) {

@@ -9,6 +9,7 @@ use super::media::Media;
 use super::plan::{MediaPlan, RtcpMuxPlan, RtcpPlan};
 use super::rewrite::{Writer, clean, network_address, strips};
 use super::rewrite_connection::MediaConnection;
+use super::security::{Candidate, CandidateKind};
 use super::session::Session;
 
 /// Writes one section with its changes.
@@ -64,7 +65,7 @@ impl Section<'_, '_> {
     /// Writes, replaces or drops one line of the old body.
     fn line(&mut self, out: &mut Writer, line: &Line<'_>) {
         let plan = self.plan;
-        if strips(plan.strip, line.attribute) {
+        if strips(plan.strip, line.attribute) || (plan.strip.relay_candidates && is_relay(line)) {
             return;
         }
         match line.letter {
@@ -168,6 +169,16 @@ impl Section<'_, '_> {
             out.insert(format_args!("a=mid:{}", String::from_utf8_lossy(&clean(mid))));
         }
     }
+}
+
+/// Whether a line is a candidate at a TURN server.
+fn is_relay(line: &Line<'_>) -> bool {
+    line.attribute == AttributeKind::Ice
+        && line.raw.starts_with(b"a=candidate:")
+        && line
+            .attribute_value()
+            .and_then(Candidate::parse)
+            .is_some_and(|candidate| candidate.kind == CandidateKind::Relay)
 }
 
 /// The value of the `a=rtcp` line to write.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rtpengine_core::{
     io::{MediaEvent, Reason},
-    ng::{Command, Flag, RtcpMux, TransportProtocol},
+    ng::{Command, Flag, IceLite, IceMode, RtcpMux, TransportProtocol},
 };
 
 use crate::{
@@ -23,7 +23,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..9, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..16, any::<u32>());
+    let step = (0u8..11, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..20, any::<u32>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -38,6 +38,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 fn tag(number: u8) -> &'static str {
     ["", "a", "b", "c", "d"][usize::from(number)]
+}
+
+const CANDIDATES: &str = "a=candidate:1 1 UDP 2130706431 192.0.2.1 2000 typ host\r\na=candidate:1 2 UDP 2130706430 192.0.2.1 2001 typ host\r\na=candidate:2 1 UDP 5000 192.0.2.88 2000 typ relay raddr 192.0.2.1 rport 2000\r\na=candidate:3 1 UDP 5000 2001:db8::1 2000 typ host\r\n";
+
+fn ice(ufrag: &str) -> String {
+    format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:{ufrag}0123456789012345678901\r\n")
 }
 
 fn body(number: u8) -> String {
@@ -57,6 +63,12 @@ fn body(number: u8) -> String {
         11 => savp("192.0.2.1", 2000, &crypto(1, CM_80, KEY_A)),
         12 => savp("192.0.2.2", 3000, &(crypto(2, CM_32, KEY_B) + &crypto(9, CM_80, KEY_A2))),
         13 => audio_with("192.0.2.2", 3000, &(crypto(1, CM_80, KEY_B) + "a=rtcp-mux\r\n" + video)),
+        16 => audio_with("192.0.2.1", 2000, &(ice("aaaa") + CANDIDATES)),
+        17 => {
+            audio_with("192.0.2.2", 3000, &(ice("bbbb") + "a=rtcp-mux\r\na=ice-options:trickle\r\n" + video))
+        }
+        18 => audio_with("192.0.2.2", 3000, &(ice("cccc") + "a=ice-lite\r\n" + CANDIDATES)),
+        19 => ice("bbbb") + "m=audio 9 RTP/AVP 0\r\n" + CANDIDATES + "a=end-of-candidates\r\n",
         14 => savp("192.0.2.1", 2000, "a=crypto:1 ROT13 inline:AAAA\r\n"),
         _ => audio_with("host.example.com", 2000, "a=group:BUNDLE 0\r\na=bundle-only\r\n"),
     }
@@ -80,12 +92,45 @@ fn run(pair: &mut Pair, step: &Step) {
             }
             return;
         }
+        8 => return stun(pair, step),
+        9 => {
+            // Checks fail, consent is lost.
+            pair.now.mono_us += 20_000_000;
+            return pair.wait(1);
+        }
         _ => return pair.wait(1),
     };
     let request = Pair::request(command, tag(step.from), tag(step.to), &body(step.body), |request| {
         request.call_id = Some(format!("call{}", step.call));
         request.via_branch = (step.branch > 0).then(|| format!("branch{}", step.branch));
         let bit = |number: u32| step.flags >> number & 1 == 1;
+        let bits = step.flags.wrapping_mul(0x9e37_79b1) >> 8;
+        request.ice = [
+            None,
+            Some(IceMode::Force),
+            Some(IceMode::Remove),
+            Some(IceMode::Optional),
+            Some(IceMode::ForceRelay),
+            Some(IceMode::Default),
+            None,
+            Some(IceMode::Force),
+        ][(bits & 7) as usize];
+        request.ice_lite = [
+            None,
+            None,
+            None,
+            None,
+            Some(IceLite::Forward),
+            Some(IceLite::Backward),
+            Some(IceLite::Both),
+            Some(IceLite::Off),
+        ][(bits >> 3 & 7) as usize];
+        if step.body == 19 || bits >> 6 & 15 == 15 {
+            request.flags.insert(Flag::Fragment);
+        }
+        if bits >> 10 & 7 == 7 {
+            request.flags.insert(Flag::RejectIce);
+        }
         let interfaces = ["foo", "both", "lb", "nowhere"];
         request.to_interface = bit(0).then(|| interfaces[(step.flags >> 1 & 3) as usize].to_owned());
         for (number, flag) in
@@ -113,6 +158,17 @@ fn run(pair: &mut Pair, step: &Step) {
     });
     pair.send(&request);
     no_plaintext_meets_ciphertext(pair);
+}
+
+/// The agent of some socket finds a way, as far as it can be found without its password: any request is as good.
+fn stun(pair: &mut Pair, step: &Step) {
+    let streams: Vec<_> = pair.plane.open.keys().copied().collect();
+    let Some(&stream) = streams.get(step.flags as usize % streams.len().max(1)) else { return };
+    let sent = std::mem::take(&mut pair.plane.sent);
+    let bytes = sent.last().map_or_else(Vec::new, |(_, _, bytes)| bytes.clone());
+    let source = sent.last().map_or("192.0.2.66:6".parse().unwrap(), |(_, to, _)| *to);
+    pair.engine.event(pair.now, MediaEvent::Stun { stream, source, bytes });
+    pair.flush();
 }
 
 /// Where one socket's packets are decrypted or encrypted, so are those of the sockets it forwards to, or they are in the
@@ -146,6 +202,9 @@ proptest! {
         let mut pair = Pair::with(rtpengine_core::config::CoreConfig {
             // Few enough ports that commands fail half-way.
             port_max: if narrow { 40006 } else { 40099 },
+            // Some steps take long.
+            timeout: 1_000_000,
+            offer_timeout: 1_000_000,
             ..config()
         });
         if seed % 3 == 0 {
@@ -161,6 +220,7 @@ proptest! {
         for step in &steps {
             run(&mut pair, step);
             prop_assert_eq!(pair.ports_used() as usize, pair.plane.open.len());
+            prop_assert!(pair.plane.relay.values().all(|relay| !relay.ice_chosen || relay.endpoint_settled));
             prop_assert!(untouched.is_subset(&pair.open_ports()), "another call lost a port");
         }
         for call in ["call0", "call1"] {
@@ -173,6 +233,7 @@ proptest! {
         pair.engine.terminate(pair.now, "other", &mut pair.plane);
         pair.flush();
         pair.assert_empty();
+        prop_assert_eq!(pair.engine.next_timeout(), None, "an agent was left behind");
     }
 
     #[test]

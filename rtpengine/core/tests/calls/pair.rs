@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 use rtpengine_core::{
     call::{ControlSource, Engine},
     config::{CoreConfig, LocalAddress, LogicalInterface},
+    ice::IceClock,
     io::{
         FlowCommand, FlowSpec, MediaEvent, MediaPlane, NoRandomness, Now, OpenError, OpenPort, Output, Path,
         RelayCommand, RelayStream, StreamCounters, StreamId,
@@ -26,6 +28,10 @@ pub struct FakePlane {
     pub random: u64,
     pub counters: HashMap<StreamId, StreamCounters>,
     pub debugged: BTreeSet<String>,
+    /// Datagrams of ICE: from, to, what.
+    pub sent: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+    /// Where any were sent.
+    pub reached: BTreeSet<SocketAddr>,
     pub configures: usize,
     pub installs: usize,
     pub removes: usize,
@@ -75,6 +81,11 @@ impl FakePlane {
                     assert_ne!(self.relay.get(&stream), Some(&*config), "nothing changed");
                     self.configures += 1;
                     self.relay.insert(stream, *config);
+                }
+                Output::Relay(RelayCommand::Send { stream, to, bytes }) => {
+                    let from = self.open.get(&stream).expect("send from a closed socket").local;
+                    self.reached.insert(to);
+                    self.sent.push((from, to, bytes));
                 }
                 Output::Relay(RelayCommand::Close { stream }) => {
                     assert!(!self.flows.contains_key(&stream), "closed below its flow");
@@ -174,11 +185,9 @@ impl Pair {
     }
 
     pub fn with(config: CoreConfig) -> Self {
-        Self {
-            engine: Engine::new(config, 42),
-            plane: FakePlane::default(),
-            now: Now { mono_us: 5_000_000, unix_us: 1_795_384_091_508_178 },
-        }
+        let now = Now { mono_us: 5_000_000, unix_us: 1_795_384_091_508_178 };
+        let clock = IceClock::new(Instant::now(), now);
+        Self { engine: Engine::new(config, 42, clock), plane: FakePlane::default(), now }
     }
 
     pub fn send(&mut self, request: &Request) -> Reply {
@@ -198,6 +207,7 @@ impl Pair {
         for _ in 0..seconds {
             self.now.mono_us += 1_000_000;
             self.now.unix_us += 1_000_000;
+            self.engine.handle_timers(self.now);
             self.engine.tick(self.now, &mut self.plane);
             self.flush();
         }

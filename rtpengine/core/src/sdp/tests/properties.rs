@@ -8,7 +8,8 @@ use super::super::*;
 
 /// A plan that touches all there is to touch in every section.
 pub(super) fn full_plan(session: &Session<'_>) -> RewritePlan<'static> {
-    let strip = Strip { ice: true, sdes: true, dtls: true, bundle: true, feedback: false };
+    let strip =
+        Strip { ice: true, relay_candidates: false, sdes: true, dtls: true, bundle: true, feedback: false };
     let medias = (0u16..)
         .zip(&session.medias)
         .map(|(index, _)| {

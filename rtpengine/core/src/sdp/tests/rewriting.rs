@@ -210,7 +210,8 @@ fn families_are_stripped_at_the_level_asked_for() {
         "a=rtcp-fb:* nack",
         "a=x",
     ]);
-    let all = Strip { ice: true, sdes: true, dtls: true, bundle: true, feedback: true };
+    let all =
+        Strip { ice: true, relay_candidates: true, sdes: true, dtls: true, bundle: true, feedback: true };
     let mut plan = for_medias([MediaPlan { strip: all, ..MediaPlan::default() }]);
     plan.session.strip = all;
     assert_eq!(
