@@ -9,6 +9,7 @@ pub mod ctl;
 pub mod daemon;
 pub mod engine;
 pub mod flows;
+pub mod ice;
 pub mod lease;
 pub mod netns;
 pub mod ng;

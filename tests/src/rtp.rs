@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::ice::Ice;
 use crate::netns::Netns;
 
 /// Fixed RTP header (RFC 3550 section 5.1).
@@ -20,6 +21,8 @@ pub const PAYLOAD: usize = 160;
 const INDEX: usize = 8;
 /// Longest wait for room in the send buffer before the next attempt.
 const SEND_WAIT: Duration = Duration::from_millis(100);
+/// How often timers and further sockets of ICE are looked after while nothing arrives at the first one.
+const ICE_STEP: Duration = Duration::from_millis(1);
 /// Large enough for a burst of some thousand packets.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
@@ -162,6 +165,8 @@ pub struct Endpoint {
     pub stream: Stream,
     /// Where it sends to and, unless `None`, must receive from.
     pub remote: Option<SocketAddr>,
+    /// Its ICE: STUN among what arrives is handled by that, and media goes by the pair it selects.
+    pub ice: Option<Box<Ice>>,
     expect: Option<Expect>,
 }
 
@@ -185,7 +190,7 @@ impl Endpoint {
         };
         socket.set_nonblocking(true)?;
         socket2::SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER)?;
-        Ok(Self { socket, stream: Stream::new(ssrc), remote: None, expect: None })
+        Ok(Self { socket, stream: Stream::new(ssrc), remote: None, ice: None, expect: None })
     }
 
     /// Binds inside a namespace.
@@ -231,8 +236,11 @@ impl Endpoint {
     }
 
     fn send_to(&self, bytes: &[u8], remote: SocketAddr) -> Result<()> {
+        let selected = self.ice.as_ref().and_then(|ice| Some((ice, ice.selected?)));
+        let (socket, remote) =
+            selected.map_or((&self.socket, remote), |(ice, (from, to))| (ice.socket(&self.socket, from), to));
         loop {
-            match self.socket.send_to(bytes, remote) {
+            match socket.send_to(bytes, remote) {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.wait_for(PollFlags::POLLOUT, SEND_WAIT)?;
@@ -264,15 +272,58 @@ impl Endpoint {
         }
     }
 
+    /// The next datagram that is no STUN of ICE, and its source.
+    fn next(&mut self, wait: Duration) -> Result<Option<(Vec<u8>, SocketAddr)>> {
+        let Some(mut ice) = self.ice.take() else { return self.receive_raw(wait) };
+        let found = self.next_beside(&mut ice, wait);
+        self.ice = Some(ice);
+        found
+    }
+
+    fn next_beside(&self, ice: &mut Ice, wait: Duration) -> Result<Option<(Vec<u8>, SocketAddr)>> {
+        let deadline = Instant::now() + wait;
+        let mut buffer = [0; 2048];
+        loop {
+            ice.advance(&self.socket);
+            let mut found = None;
+            for socket in std::iter::once(&self.socket).chain(&ice.others) {
+                match socket.recv_from(&mut buffer) {
+                    Ok((length, source)) => found = Some((length, source, socket.local_addr()?)),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                    Err(error) if error.kind() == ErrorKind::ConnectionRefused => continue,
+                    Err(error) => return Err(error.into()),
+                }
+                break;
+            }
+            match found {
+                Some((length, source, local)) if buffer[0] < 4 => {
+                    ice.datagram(local, source, &buffer[..length])
+                }
+                Some((length, source, _)) => return Ok(Some((buffer[..length].to_vec(), source))),
+                None if Instant::now() >= deadline => return Ok(None),
+                None => {
+                    self.wait_for(PollFlags::POLLIN, ICE_STEP)?;
+                }
+            }
+        }
+    }
+
     fn wait_for(&self, what: PollFlags, wait: Duration) -> Result<bool> {
         let whole = u16::try_from(wait.as_micros().div_ceil(1000)).unwrap_or(u16::MAX);
         Ok(poll(&mut [PollFd::new(self.socket.as_fd(), what)], PollTimeout::from(whole))? > 0)
     }
 
+    /// Looks after ICE for as long; media that arrives meanwhile is thrown away.
+    pub fn receive_ice(&mut self, wait: Duration) -> Result<()> {
+        while self.next(wait)?.is_some() {}
+        Ok(())
+    }
+
     /// Receives and checks one packet; `false` if none comes within `wait`.
     pub fn receive(&mut self, wait: Duration) -> Result<bool> {
-        let Some((bytes, source)) = self.receive_raw(wait)? else { return Ok(false) };
-        let remote = self.remote;
+        let Some((bytes, source)) = self.next(wait)? else { return Ok(false) };
+        let selected = self.ice.as_ref().and_then(|ice| ice.selected).map(|(_, remote)| remote);
+        let remote = selected.or(self.remote);
         let expect = self.expect.as_mut().context("the endpoint expects no stream")?;
         if remote.is_some_and(|remote| remote != source) {
             expect.tally.strangers += 1;

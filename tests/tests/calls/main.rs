@@ -9,6 +9,7 @@ mod an_orderly_stop_leaves_nothing;
 mod debians_client_understands_the_daemon;
 mod forked_branches_are_kept_apart;
 mod hold_is_silent_and_ends;
+mod ice_finds_a_way;
 mod interfaces_are_chosen_by_name;
 mod media_are_forwarded_by_the_kernel;
 mod media_are_relayed_in_userspace;
