@@ -87,7 +87,7 @@ impl Exchange<'_, '_> {
         // What stands above the m-lines is for all of them.
         let ours = plans.iter().all(|wording| wording.plan.strip.dtls);
         let strip = Strip {
-            ice: plans.iter().all(|wording| wording.plan.strip.ice),
+            ice: plans.iter().all(|wording| !wording.keeps_ice),
             ..if ours { STRIP_KEYS } else { STRIP }
         };
         let ice_lite = self.is_lite(draft);
@@ -228,6 +228,7 @@ impl Exchange<'_, '_> {
             wording.crypto.extend(ice::lines(leg, ice, self.request.has(Flag::TrickleIce)));
         }
         if let Wording::Beside { relay } = ice {
+            wording.keeps_ice = true;
             wording.plan.strip.ice = false;
             wording.plan.strip.relay_candidates = relay;
             if relay {
@@ -470,7 +471,7 @@ impl Exchange<'_, '_> {
         plan.strip =
             Strip { feedback: changed && !protocol.is_feedback(), ..if opaque { STRIP } else { STRIP_KEYS } };
         let crypto = if opaque { Vec::new() } else { face.encryption.written(self.request) };
-        MediaWording { plan, crypto }
+        MediaWording { plan, crypto, keeps_ice: false }
     }
 }
 

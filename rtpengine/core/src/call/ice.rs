@@ -26,9 +26,9 @@ const MAX_CANDIDATES: usize = 128;
 /// ICE towards one party of an m-line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FaceIce {
-    /// The party's offer, until it is answered.
+    /// The party's last offer. It may be answered more than once.
     offered: Option<Signal>,
-    /// The party was offered ICE and has not answered yet.
+    /// The party was offered ICE last.
     proposed: bool,
     /// The party answered an offer of ICE without ICE.
     refused: bool,
@@ -343,8 +343,8 @@ impl FaceIce {
         });
         leg.local = local;
         leg.sockets = sockets;
-        if !offer && let Some(signal) = self.offered.take() {
-            leg.remote = Some(signal);
+        if !offer {
+            leg.remote.clone_from(&self.offered);
         }
         self.leg = Some(leg);
     }
@@ -363,7 +363,6 @@ impl FaceIce {
 
     /// The party is not written any ICE. An offer changes nothing before its answer, unless the sockets have changed.
     pub(super) fn disengage(&mut self, offer: bool, sockets: &[LegSocket]) {
-        self.offered = self.offered.take().filter(|_| offer);
         self.leg =
             self.leg.take().filter(|leg| offer && sockets.iter().all(|socket| leg.sockets.contains(socket)));
     }

@@ -14,11 +14,13 @@ pub(super) struct MediaWording {
     pub(super) plan: MediaPlan<'static>,
     /// Lines to add: `a=crypto` and ICE.
     pub(super) crypto: Vec<SecretLine>,
+    /// The sender's ICE stays in the body.
+    pub(super) keeps_ice: bool,
 }
 
 impl From<MediaPlan<'static>> for MediaWording {
     fn from(plan: MediaPlan<'static>) -> Self {
-        Self { plan, crypto: Vec::new() }
+        Self { plan, ..Self::default() }
     }
 }
 

@@ -245,12 +245,37 @@ fn every_branch_of_a_fork_has_checks_of_its_own() {
     // The second branch shares the callees' sockets and takes them over.
     let to_second = pair.answer("ft", "t2", &second.body(""));
     assert_ne!(to_first.rtp, to_second.rtp);
-    assert_ne!(
-        with_ice(&to_first, |i| i.ufrag.map(str::to_owned)),
-        with_ice(&to_second, |i| i.ufrag.map(str::to_owned))
-    );
+    let ufrags = [&to_first, &to_second].map(|seen| with_ice(seen, |ice| ice.ufrag.map(str::to_owned)));
+    assert!(ufrags.iter().all(Option::is_some) && ufrags[0] != ufrags[1], "{ufrags:?}");
     connect(&mut pair, &mut [&mut second]);
     assert_eq!(pair.relay(&callee).endpoint, Some(second.address));
     pair.delete("ft", "");
     pair.assert_empty();
+}
+
+#[test]
+fn an_answer_may_come_twice() {
+    let mut pair = Pair::new();
+    let mut one = phone();
+    let mut two = Phone::new(2, "192.0.2.2:3000", false, false, &[1, 2]);
+    let callee = pair.offer("ft", "", &one.body(""));
+    two.hear(pair.now, &callee);
+    // 183 and 200.
+    let early = pair.answer("ft", "tt", &two.body(""));
+    one.hear(pair.now, &early);
+    connect(&mut pair, &mut [&mut one, &mut two]);
+    let configures = pair.plane.configures;
+    let last = pair.answer("ft", "tt", &two.body(""));
+    assert_eq!(last.text, early.text);
+    assert_eq!(pair.plane.configures, configures, "nothing starts anew");
+}
+
+#[test]
+fn the_senders_session_level_ice_is_not_passed_on_beside_unrelayed_lines() {
+    let mut pair = Pair::new();
+    let one = Phone::new(1, "192.0.2.1:2000", true, true, &[1, 2]);
+    let body = one.body("m=message 9 TCP/MSRP *\r\na=path:msrp://x\r\n");
+    assert!(body.contains("a=ice-lite"));
+    let callee = pair.offer("ft", "", &body);
+    assert!(!callee.text.contains("a=ice-lite") && callee.text.contains("a=ice-ufrag"));
 }
