@@ -30,6 +30,8 @@ pub enum Need {
     DebianCtl,
     /// The `openssl` command.
     Openssl,
+    /// aioice, for the system's Python.
+    Aioice,
 }
 
 impl Need {
@@ -47,9 +49,13 @@ impl Need {
             Self::Nftables => missing_program("nft", "nftables"),
             Self::DebianCtl => missing_program("rtpengine-ctl", "rtpengine-utils"),
             Self::Openssl => missing_program("openssl", "openssl"),
+            Self::Aioice => missing_aioice(),
         }
     }
 }
+
+/// The Python that packages are installed for.
+pub const PYTHON: &str = "/usr/bin/python3";
 
 /// Root, namespaces, and the daemon.
 pub const NAMESPACES: &[Need] = &[Need::Root, Need::Iproute, Need::Daemon];
@@ -81,6 +87,12 @@ fn strict() -> bool {
 
 fn missing_program(program: &str, package: &str) -> Option<String> {
     find_program(program).is_none().then(|| format!("needs the program {program} (package {package})"))
+}
+
+fn missing_aioice() -> Option<String> {
+    let found = std::process::Command::new(PYTHON).args(["-c", "import aioice"]).output();
+    let found = found.is_ok_and(|output| output.status.success());
+    (!found).then(|| "needs aioice for Python (package python3-aioice)".to_owned())
 }
 
 /// Full path of a program.

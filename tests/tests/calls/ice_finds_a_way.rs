@@ -276,7 +276,7 @@ fn and_strangers_who_know_the_name_are_not_answered() {
     let interval = Duration::from_micros(500);
     let mut attack = |sent: u64| {
         forger.poll(&stranger);
-        if sent % 2 == 0 {
+        if sent.is_multiple_of(2) {
             stranger.send_to(&rtpengine_tests::rtp::stun_binding_request([7; 12]), remote).unwrap();
         }
         ControlFlow::Continue(())

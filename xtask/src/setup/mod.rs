@@ -109,6 +109,12 @@ fn items(arguments: &Arguments) -> Vec<Item> {
             });
         }
         items.push(Item {
+            name: "aioice",
+            present: Path::new("/usr/lib/python3/dist-packages/aioice").exists(),
+            packages: vec!["python3-aioice"],
+            otherwise: apt_get(&["python3-aioice"]),
+        });
+        items.push(Item {
             name: "QEMU",
             present: has_program(QEMU),
             packages: vec![],
