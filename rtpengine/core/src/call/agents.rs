@@ -76,8 +76,7 @@ impl Agents {
         self.running.values().map(|running| running.agent.counters()).fold(self.past, add)
     }
 
-    /// Starts an agent, or tells it what has changed.
-    /// `true`: it starts its checks anew.
+    /// Starts an agent, or tells it what has changed. `true`: it starts its checks anew.
     fn follow(&mut self, now: Now, name: Name, leg: &Leg, tie_breaker: impl FnOnce() -> u64) -> bool {
         let (running, restarts) = match self.running.remove(&name) {
             Some(mut running) => {

@@ -198,7 +198,8 @@ impl Exchange<'_, '_> {
 
     /// Settles ICE on both sides; yields how it is written for the receiver.
     fn ice(&self, draft: &mut Draft<'_>, pair: &mut MediaPair, media: &Media<'_>) -> Wording {
-        let signal = Signal::of(&media_security(self.session, media).ice);
+        let ice = media.security.ice.then(|| media_security(self.session, media).ice);
+        let signal = ice.as_ref().and_then(Signal::of);
         let theirs = signal.as_ref().map(|signal| signal.credentials().clone());
         let (sender, receiver) = pair.faces.split_mut(self.from);
         let wording = if self.offer {

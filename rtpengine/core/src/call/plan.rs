@@ -34,9 +34,11 @@ impl Engine {
     /// they begin, so that a socket is always ready for what the kernel hands up.
     pub(super) fn plan(&mut self, key: CallKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
-        for (stream, standing) in standings(call) {
-            if let Some(socket) = call.socket_mut(stream) {
-                socket.follow(standing);
+        if !call.agents.is_empty() || call.sockets.iter().any(|socket| !socket.learns()) {
+            for (stream, standing) in standings(call) {
+                if let Some(socket) = call.socket_mut(stream) {
+                    socket.follow(standing);
+                }
             }
         }
         let mut wires = wires(call, &self.config);
