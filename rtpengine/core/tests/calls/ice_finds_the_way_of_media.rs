@@ -1,7 +1,7 @@
 //! Once checks have found a way, media goes there and the kernel may forward it.
 
 use rtpengine_core::{
-    io::{Component, MediaEvent},
+    io::{Component, MediaEvent, SourceMismatch, SourcePolicy},
     ng::{Flag, IceLite, IceMode, RtcpMux},
 };
 
@@ -337,4 +337,67 @@ fn by_candidates_that_trickle_in() {
         "m=audio 9 RTP/AVP 0\r\na=mid:zzz\r\na=candidate:1 1 UDP 1 192.0.2.53 2000 typ host\r\n",
     );
     assert_eq!(unknown.warnings.len(), 1);
+}
+
+#[test]
+fn strictly_from_there_once_it_is_chosen() {
+    let mut pair = Pair::new();
+    let mut phone = Phone::new(1, "192.0.2.1:2000", true, false, &[1, 2]);
+    let strict = |request: &mut rtpengine_core::ng::Request| request.flags.insert(Flag::StrictSource);
+    pair.offer_with("ft", "", &phone.body(""), |request| {
+        request.ice = Some(IceMode::Remove);
+        strict(request);
+    });
+    let caller = pair.answer_with("ft", "tt", &audio("192.0.2.2", 3000), |request| {
+        request.ice = Some(IceMode::Force);
+    });
+    // Checks may succeed anywhere, and media may follow them at once.
+    assert_eq!(pair.relay(&caller).source_policy, SourcePolicy::Accept);
+    phone.hear(pair.now, &caller);
+    connect(&mut pair, &mut [&mut phone]);
+    assert_eq!(pair.relay(&caller).source_policy, SourcePolicy::Strict);
+    let flow = &pair.plane.flows[&pair.stream(caller.rtp)];
+    assert_eq!((flow.mismatch, flow.source), (SourceMismatch::Drop, phone.address));
+}
+
+#[test]
+fn anew_on_other_ports_without_port_latching() {
+    let mut pair = Pair::new();
+    let mut phone = Phone::new(1, "192.0.2.1:2000", true, false, &[1, 2]);
+    let (caller, _) = to_plain(&mut pair, &mut phone);
+    connect(&mut pair, &mut [&mut phone]);
+    let mut moved = Phone::new(5, "192.0.2.1:2200", true, false, &[1, 2]);
+    pair.offer_with("ft", "tt", &moved.body(""), |request| {
+        request.ice = Some(IceMode::Remove);
+        request.flags.insert(Flag::NoPortLatching);
+    });
+    let again = pair.answer_with("ft", "tt", &audio("192.0.2.2", 3000), |request| {
+        request.ice = Some(IceMode::Force);
+    });
+    assert_ne!(again.rtp, caller.rtp);
+    let ufrag = |seen: &crate::pair::Seen| with_ice(seen, |ice| ice.ufrag.map(str::to_owned));
+    assert_ne!(ufrag(&again), ufrag(&caller));
+    moved.hear(pair.now, &again);
+    connect(&mut pair, &mut [&mut moved]);
+    assert_eq!(pair.relay(&again).endpoint, Some(moved.address));
+    pair.delete("ft", "tt");
+    pair.assert_empty();
+}
+
+#[test]
+fn without_candidates_of_names_and_other_transports() {
+    let mut pair = Pair::new();
+    let mut phone = Phone::new(1, "192.0.2.1:2000", true, false, &[1, 2]);
+    let strange = "a=candidate:8 1 UDP 2113937151 0b4e1c0e-5a5b-4f4f-8f0c-1234567890ab.local 5000 typ host\r\n\
+                   a=candidate:9 1 TCP 1518280447 192.0.2.1 9 typ host tcptype active\r\n\
+                   a=candidate:x\r\n";
+    pair.offer("ft", "", &phone.body(strange));
+    let caller = pair.answer_with("ft", "tt", &audio("192.0.2.2", 3000), |request| {
+        request.ice = Some(IceMode::Force);
+    });
+    phone.hear(pair.now, &caller);
+    connect(&mut pair, &mut [&mut phone]);
+    assert!(
+        pair.plane.reached.iter().all(|address| address.ip() == phone.address.ip() && address.port() != 9)
+    );
 }
