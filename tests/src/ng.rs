@@ -120,7 +120,7 @@ impl NgClient {
         match &mut self.transport {
             Transport::Udp(socket) => {
                 let mut buffer = vec![0; BUFFER];
-                let length = socket.recv(&mut buffer).context("no ng reply in time")?;
+                let length = uninterrupted(|| socket.recv(&mut buffer)).context("no ng reply in time")?;
                 let (message, used) = parse(&buffer[..length])?.context("truncated ng reply")?;
                 ensure!(used == length, "{} bytes after the ng reply", length - used);
                 Ok(message)
@@ -131,7 +131,7 @@ impl NgClient {
                     return Ok(message);
                 }
                 let mut chunk = [0; 4096];
-                let length = stream.read(&mut chunk).context("no ng reply in time")?;
+                let length = uninterrupted(|| stream.read(&mut chunk)).context("no ng reply in time")?;
                 ensure!(length > 0, "the daemon closed the ng connection");
                 pending.extend_from_slice(&chunk[..length]);
             },
@@ -143,7 +143,7 @@ impl NgClient {
         let Transport::Udp(socket) = &self.transport else { bail!("raw replies are read over UDP only") };
         socket.set_read_timeout(Some(wait))?;
         let mut buffer = vec![0; BUFFER];
-        let received = socket.recv(&mut buffer);
+        let received = uninterrupted(|| socket.recv(&mut buffer));
         socket.set_read_timeout(Some(TIMEOUT))?;
         match received {
             Ok(length) => {
@@ -208,6 +208,16 @@ impl NgClient {
         }
         let reply = self.expect_ok(&body)?;
         Ok(reply["sdp"].as_str().with_context(|| format!("no sdp in {reply}"))?.to_owned())
+    }
+}
+
+/// Reads again after a signal, which other tests of the process deal with.
+fn uninterrupted(mut read: impl FnMut() -> std::io::Result<usize>) -> std::io::Result<usize> {
+    loop {
+        match read() {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
     }
 }
 
