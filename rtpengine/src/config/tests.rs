@@ -48,7 +48,8 @@ fn the_defaults_are_the_manuals() {
     assert_eq!(config.listen_ng.len(), 2);
     assert!(config.software_id.starts_with("rtpengine-"));
     assert!(config.software_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
-    assert_eq!(config.core(), CoreConfig { interfaces: config.interfaces.clone(), ..CoreConfig::default() });
+    let (interfaces, software_id) = (config.interfaces.clone(), config.software_id.clone());
+    assert_eq!(config.core(), CoreConfig { interfaces, software_id, ..CoreConfig::default() });
 }
 
 #[test]

@@ -92,8 +92,8 @@ async fn udp_answers_in_the_encoding_of_the_request() {
         br#"d {"result":"error","error-reason":"Unrecognized command"}"#
     );
     assert_eq!(
-        ask(&socket, br#"e {"command":"offer","ICE":"force"}"#).await,
-        br#"e {"n":1,"warning":"Not supported by this version and ignored: ICE","result":"ok"}"#
+        ask(&socket, br#"e {"command":"offer","file":"x"}"#).await,
+        br#"e {"n":1,"warning":"Not supported by this version and ignored: file","result":"ok"}"#
     );
     assert_eq!(
         ask(&socket, br#"f {"command":"publish"}"#).await,
