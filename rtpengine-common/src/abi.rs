@@ -3,7 +3,7 @@
 use crate::words;
 
 /// Changed whenever a layout below changes. The daemon refuses to share pinned maps of another version and migrates them.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 /// Tables are numbered 0 to 63.
 pub const MAX_TABLES: u32 = 64;
 /// Flows per network namespace, shared by its tables.
@@ -141,6 +141,10 @@ pub struct FlowValue {
     pub src_mac: [u8; 6],
     /// Table the flow belongs to.
     pub table: u32,
+    /// Number of the SRTP context ([`crate::srtp::abi::SrtpContext`]) that packets are decrypted with; 0: they are not.
+    pub receive_context: u32,
+    /// Number of the SRTP context that packets are encrypted with; 0: they are not.
+    pub transmit_context: u32,
     /// Nanoseconds since [`FlowStats::last_seen_ns`] after which the flow counts as inactive: packets are handed up with
     /// [`crate::reason::Reason::Inactive`] and no longer move `last_seen_ns`, so that a flow whose owner is gone does
     /// not forward forever. Userspace sets `last_seen_ns` at installation and to wake the flow. 0: no limit.
@@ -281,16 +285,17 @@ const _: () = {
     assert!(size_of::<FlowKey>() == 24 && align_of::<FlowKey>() == 8);
     assert!(size_of::<KeyWords>() == 24 && align_of::<KeyWords>() == 8);
     assert!(size_of::<SsrcRewrite>() == 12);
-    assert!(size_of::<FlowValue>() == 160 && align_of::<FlowValue>() == 8);
+    assert!(size_of::<FlowValue>() == 168 && align_of::<FlowValue>() == 8);
     assert!(offset_of!(FlowValue, expect_addr) == 16);
     assert!(offset_of!(FlowValue, src_addr) == 32);
     assert!(offset_of!(FlowValue, dst_addr) == 48);
     assert!(offset_of!(FlowValue, expect_port) == 64);
     assert!(offset_of!(FlowValue, dst_mac) == 72 && offset_of!(FlowValue, src_mac) == 78);
     assert!(offset_of!(FlowValue, table) == 84);
-    assert!(offset_of!(FlowValue, idle_limit_ns) == 88);
-    assert!(offset_of!(FlowValue, payload_types) == 96);
-    assert!(offset_of!(FlowValue, ssrcs) == 112);
+    assert!(offset_of!(FlowValue, receive_context) == 88);
+    assert!(offset_of!(FlowValue, idle_limit_ns) == 96);
+    assert!(offset_of!(FlowValue, payload_types) == 104);
+    assert!(offset_of!(FlowValue, ssrcs) == 120);
     assert!(size_of::<SsrcStats>() == 32 && offset_of!(SsrcStats, packets) == 8);
     assert!(size_of::<FlowStats>() == 192 && offset_of!(FlowStats, ssrcs) == 32);
     assert!(size_of::<FlowInfo>() == 616);

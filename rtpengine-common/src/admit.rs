@@ -138,7 +138,10 @@ impl Verdict {
         // Not an exhaustive match: it would become a jump table, which BPF does not have.
         if matches!(reason, Reason::Forwarded) {
             Self::Forward
-        } else if matches!(reason, Reason::SourceDrop | Reason::Blackhole) {
+        } else if matches!(
+            reason,
+            Reason::SourceDrop | Reason::Blackhole | Reason::SrtpAuthentication | Reason::SrtpReplay
+        ) {
             Self::Drop
         } else {
             Self::Punt

@@ -24,6 +24,12 @@ pub const STATS: &str = "STATS";
 /// As [`FLOWS`]: per-CPU array of `u64` of [`crate::abi::REASON_ROWS`] rows (table, then
 /// [`crate::abi::NO_TABLE`]) of [`crate::reason::PACKET_REASONS`] entries, indexed by [`crate::reason::Reason`].
 pub const REASONS: &str = "REASONS";
+/// As [`FLOWS`]: hash of context number (`u32`, host order) to [`crate::srtp::abi::SrtpContext`].
+pub const SRTP_CONTEXTS: &str = "SRTP_CONTEXTS";
+/// As [`SRTP_CONTEXTS`], to [`crate::srtp::ghash::HashKey`], for contexts with AES-GCM.
+pub const SRTP_HASH_KEYS: &str = "SRTP_HASH_KEYS";
+/// As [`FLOWS`]: array of [`crate::srtp::abi::SrtpStreams`] by context number less one, memory-mappable.
+pub const SRTP_STREAMS: &str = "SRTP_STREAMS";
 /// In the same folder, not read by the program: hash of device index (`u32`, host order) to the bitmap of tables whose
 /// daemons use the device (`u64`).
 pub const DEVICES: &str = "DEVICES";

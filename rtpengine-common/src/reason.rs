@@ -55,6 +55,8 @@ pub enum Reason {
     SrtpAuthentication = 23,
     /// SRTP or SRTCP whose index was used before, is too old to tell, or is none of these keys: dropped.
     SrtpReplay = 24,
+    /// The keys of the flow's SRTP context are not there.
+    NoContext = 25,
 
     // Per stream, given by userspace.
     /// No packets yet, or the endpoint is still being learned.
@@ -102,7 +104,7 @@ pub const PACKET_REASONS: u32 = 32;
 
 impl Reason {
     /// The per-packet reasons, in the order of their numbers.
-    pub const OF_PACKETS: [Self; 25] = [
+    pub const OF_PACKETS: [Self; 26] = [
         Self::Forwarded,
         Self::Malformed,
         Self::NotIp,
@@ -128,6 +130,7 @@ impl Reason {
         Self::Settling,
         Self::SrtpAuthentication,
         Self::SrtpReplay,
+        Self::NoContext,
     ];
 
     /// The per-packet reason of a number; `None` for one of a newer program.

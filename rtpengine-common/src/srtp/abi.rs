@@ -6,6 +6,14 @@ use super::{
     index,
     replay::{self, Replayed, WORDS},
 };
+use crate::abi::MAX_SSRCS;
+
+/// SRTP contexts per network namespace. They are numbered from 1: number 0 stands for none.
+pub const MAX_SRTP_CONTEXTS: u32 = 1 << 17;
+/// `map_flags` of the maps of contexts and of hash keys (hashes of [`MAX_SRTP_CONTEXTS`] entries): `BPF_F_NO_PREALLOC`.
+pub const SRTP_CONTEXTS_MAP_FLAGS: u32 = 1 << 0;
+/// `map_flags` of the map of streams (array of [`MAX_SRTP_CONTEXTS`] entries): `BPF_F_MMAPABLE`.
+pub const SRTP_STREAMS_MAP_FLAGS: u32 = 1 << 10;
 
 /// Longest master key identifier that the program handles, bytes.
 pub const MAX_KERNEL_MKI: usize = 16;
@@ -24,7 +32,7 @@ pub const CONTEXT_UNENCRYPTED: u8 = 1 << 0;
 /// Packets are not authenticated, and so not checked for replay.
 pub const CONTEXT_UNAUTHENTICATED: u8 = 1 << 1;
 
-/// Session keys of one direction, ready for use. Written once, then only read. Not printed: it is all secret.
+/// A context: session keys of one direction, ready for use. Written once, then only read. Not printed: it is all secret.
 #[repr(C)]
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct SrtpContext {
@@ -49,11 +57,9 @@ pub struct SrtpContext {
 #[cfg(feature = "srtp")]
 impl zeroize::DefaultIsZeroes for SrtpContext {}
 
-/// What is known of one stream, which is one direction of one SSRC, of SRTP or of SRTCP. It moves between userspace and
-/// the program with the stream. All zero: a new stream.
+/// What is known of one stream, which is one direction of one SSRC, of SRTP or of SRTCP. All zero: a new stream.
 ///
-/// In the program, each word is changed by compare-and-swap, and only once nothing can fail any more: first the word of
-/// the window, which decides whether the packet is the first of its index, then `next`.
+/// Where userspace and the program work on one stream, its words are changed as in [`super::shared`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamState {
@@ -105,7 +111,7 @@ impl StreamState {
     }
 }
 
-/// A stream in the table of a flow's direction.
+/// A stream under a context.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SrtpStream {
@@ -115,6 +121,15 @@ pub struct SrtpStream {
     pub pad: u32,
     /// What is known of it.
     pub state: StreamState,
+}
+
+/// The streams under one context. Both userspace and the program work on these words, by compare-and-swap
+/// ([`super::shared`]), so whoever handles a packet knows of all before it.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SrtpStreams {
+    /// In order of appearance.
+    pub streams: [SrtpStream; MAX_SSRCS],
 }
 
 const _: () = {
@@ -131,18 +146,19 @@ const _: () = {
     assert!(offset_of!(SrtpContext, mki) == 304);
     assert!(size_of::<StreamState>() == 72 && offset_of!(StreamState, window) == 8);
     assert!(size_of::<SrtpStream>() == 80 && offset_of!(SrtpStream, state) == 8);
+    assert!(size_of::<SrtpStreams>() == 320 && align_of::<SrtpStreams>() == 8);
 };
 
 #[cfg(feature = "user")]
 mod pod {
     //! What lets aya copy the types to and from the kernel.
 
-    use super::{super::ghash::HashKey, SrtpContext, SrtpStream};
+    use super::{super::ghash::HashKey, SrtpContext, SrtpStreams};
 
     // SAFETY: `repr(C)`, no padding (asserted by size above), no pointers, every bit pattern valid.
     unsafe impl aya::Pod for SrtpContext {}
     // SAFETY: as above.
     unsafe impl aya::Pod for HashKey {}
     // SAFETY: as above.
-    unsafe impl aya::Pod for SrtpStream {}
+    unsafe impl aya::Pod for SrtpStreams {}
 }

@@ -12,6 +12,7 @@ pub mod hmac;
 pub mod index;
 pub mod replay;
 pub mod sha1;
+pub mod shared;
 mod suite;
 
 #[cfg(feature = "srtp")]
