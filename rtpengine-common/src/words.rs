@@ -31,3 +31,87 @@ pub fn halves(a: [u8; 16]) -> (u64, u64) {
         ((both >> 64) as u64, both as u64)
     }
 }
+
+/// `value & MASK`, by an instruction that the compiler does not leave out on BPF: it knows some masks to be without
+/// effect, but the verifier does not.
+#[inline(always)]
+pub fn masked<const MASK: u64>(value: u64) -> u64 {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut value = value;
+        // SAFETY: arithmetic.
+        unsafe {
+            core::arch::asm!("{0} &= {1}", inout(reg) value, const MASK, options(pure, nomem, nostack));
+        }
+        value
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        value & MASK
+    }
+}
+
+/// `sum`, with the word added in GF(2) that lies `AT` bytes behind `table` and `offset & MASK` bytes more.
+///
+/// On BPF in its place, neither earlier nor later: the compiler would do many of them side by side, and leave most of it
+/// on the stack, which is small.
+///
+/// # Safety
+/// Every such word lies in the table, aligned.
+#[inline(always)]
+pub unsafe fn look_up<const AT: usize, const MASK: u64>(sum: u32, table: *const u32, offset: u64) -> u32 {
+    #[cfg(target_arch = "bpf")]
+    {
+        let mut sum = u64::from(sum);
+        // SAFETY: by contract. It is not said to leave memory alone, so that it stays in its place.
+        unsafe {
+            core::arch::asm!(
+                "{0} &= {3}",
+                "{0} += {1}",
+                "{0} = *(u32 *)({0} + {4})",
+                "{2} ^= {0}",
+                inout(reg) offset => _, in(reg) table, inout(reg) sum, const MASK, const AT, options(nostack)
+            );
+        }
+        sum as u32
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        // SAFETY: by contract.
+        sum ^ unsafe { table.byte_add(AT + (offset & MASK) as usize).read() }
+    }
+}
+
+/// As [`look_up`], of two words.
+///
+/// # Safety
+/// As [`look_up`].
+#[inline(always)]
+pub unsafe fn look_up_pair<const AT: usize, const MASK: u64>(
+    [mut first, mut second]: [u64; 2],
+    table: *const [u64; 2],
+    offset: u64,
+) -> [u64; 2] {
+    #[cfg(target_arch = "bpf")]
+    // SAFETY: as in `look_up`.
+    unsafe {
+        core::arch::asm!(
+            "{0} &= {5}",
+            "{0} += {1}",
+            "{4} = *(u64 *)({0} + {6})",
+            "{2} ^= {4}",
+            "{0} = *(u64 *)({0} + {7})",
+            "{3} ^= {0}",
+            inout(reg) offset => _, in(reg) table, inout(reg) first, inout(reg) second, out(reg) _,
+            const MASK, const AT, const AT + 8, options(nostack)
+        );
+    }
+    #[cfg(not(target_arch = "bpf"))]
+    {
+        // SAFETY: by contract.
+        let [a, b] = unsafe { table.byte_add(AT + (offset & MASK) as usize).read() };
+        first ^= a;
+        second ^= b;
+    }
+    [first, second]
+}

@@ -14,12 +14,12 @@ use crate::{ingress::Ingress, packet::Packet};
 
 /// A copy of headers on the stack. The kernel wants aligned stack access, and the header types have no alignment.
 #[repr(C, align(8))]
-struct Saved<T>(MaybeUninit<T>);
+pub struct Saved<T>(MaybeUninit<T>);
 
 impl<T: View> Saved<T> {
     /// Copies word by word; headers are whole words.
     #[inline(always)]
-    fn copy(headers: &T) -> Self {
+    pub fn copy(headers: &T) -> Self {
         const { assert!(size_of::<T>().is_multiple_of(size_of::<u32>())) };
         let mut saved = Self(MaybeUninit::uninit());
         let from = core::ptr::from_ref(headers).cast::<u32>();
@@ -31,8 +31,9 @@ impl<T: View> Saved<T> {
         saved
     }
 
+    /// The headers.
     #[inline(always)]
-    fn get(&self) -> &T {
+    pub fn get(&self) -> &T {
         // SAFETY: `copy` has written all of it.
         unsafe { self.0.assume_init_ref() }
     }
@@ -68,7 +69,7 @@ pub fn rewrite<I: Ingress>(
     checksum: Checksum,
 ) -> Result<(), Reason> {
     let link_len = link_len(flow);
-    let new_len = link_len + network_len(flow) + size_of::<Udp>();
+    let new_len = headers_len(flow);
     // What is stored below lies within the frame, as it did before: the verifier alone wants that checked.
     if new_len == old_len {
         headers.store(flow, checksum, &mut packet, link_len).ok_or(Reason::RewriteFailed)?;
@@ -82,6 +83,27 @@ pub fn rewrite<I: Ingress>(
         packet.put(new_len, rtp).ok_or(Reason::RewriteFailed)?;
     }
     Ok(())
+}
+
+/// Stores the new headers before a payload that is there already.
+///
+/// # Errors
+/// [`Reason::RewriteFailed`], which the verifier alone holds possible.
+#[inline(always)]
+pub fn head<I: Ingress>(
+    mut packet: Packet,
+    flow: &FlowValue,
+    headers: &I,
+    checksum: Checksum,
+) -> Result<(), Reason> {
+    headers.store(flow, checksum, &mut packet, link_len(flow)).ok_or(Reason::RewriteFailed)?;
+    store_link(flow, &mut packet).ok_or(Reason::RewriteFailed)
+}
+
+/// Length of all outgoing headers before the UDP payload.
+#[inline(always)]
+pub fn headers_len(flow: &FlowValue) -> usize {
+    link_len(flow) + network_len(flow) + size_of::<Udp>()
 }
 
 /// Piece by piece, each of a size that is stored at once.

@@ -22,6 +22,8 @@ pub trait Ingress: View {
     fn without_addresses(&self) -> Difference;
     /// UDP header.
     fn udp(&self) -> &Udp;
+    /// The same headers before a UDP payload of another length. Their checksums are kept right, that of UDP apart.
+    fn resized(&self, payload_len: usize) -> Self;
     /// Stores the flow's headers for this packet at `offset`.
     fn store(&self, flow: &FlowValue, checksum: Checksum, packet: &mut Packet, offset: usize) -> Option<()>;
 }
@@ -50,6 +52,16 @@ impl Ingress for Ipv4Udp {
     #[inline(always)]
     fn udp(&self) -> &Udp {
         &self.udp
+    }
+
+    #[inline(always)]
+    fn resized(&self, payload_len: usize) -> Self {
+        let mut new = *self;
+        new.ip.total_len = ((size_of::<Self>() + payload_len) as u16).to_be_bytes();
+        new.ip.checksum =
+            Difference::NONE.replace2(self.ip.total_len, new.ip.total_len).apply(self.ip.checksum);
+        new.udp.len = ((size_of::<Udp>() + payload_len) as u16).to_be_bytes();
+        new
     }
 
     #[inline(always)]
@@ -86,6 +98,14 @@ impl Ingress for Ipv6Udp {
     #[inline(always)]
     fn udp(&self) -> &Udp {
         &self.udp
+    }
+
+    #[inline(always)]
+    fn resized(&self, payload_len: usize) -> Self {
+        let mut new = *self;
+        new.udp.len = ((size_of::<Udp>() + payload_len) as u16).to_be_bytes();
+        new.ip.payload_len = new.udp.len;
+        new
     }
 
     #[inline(always)]

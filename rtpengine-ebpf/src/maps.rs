@@ -8,12 +8,12 @@ use rtpengine_common::{
     abi::{FLOWS_MAP_FLAGS, FlowKey, FlowStats, FlowValue, MAX_FLOWS, REASON_ROWS, STATS_MAP_FLAGS},
     reason::PACKET_REASONS,
     srtp::{
-        abi::{
-            MAX_SRTP_CONTEXTS, SRTP_CONTEXTS_MAP_FLAGS, SRTP_STREAMS_MAP_FLAGS, SrtpContext, SrtpStreams,
-        },
+        abi::{MAX_SRTP_CONTEXTS, SRTP_CONTEXTS_MAP_FLAGS, SRTP_STREAMS_MAP_FLAGS, SrtpContext, SrtpStreams},
         ghash::HashKey,
     },
 };
+
+use crate::srtp::Scratch;
 
 /// Flows of all tables.
 #[btf_map]
@@ -48,3 +48,6 @@ pub static SRTP_STREAMS: Array<
     { MAX_SRTP_CONTEXTS as usize },
     { SRTP_STREAMS_MAP_FLAGS as usize },
 > = Array::new();
+/// Where the program works on a packet.
+#[btf_map]
+pub static SRTP_SCRATCH: PerCpuArray<Scratch, 1> = PerCpuArray::new();

@@ -2,7 +2,7 @@
 
 use aya_ebpf::{bindings::xdp_action, helpers::generated::bpf_ktime_get_coarse_ns, programs::XdpContext};
 use rtpengine_common::{
-    abi::{FLOW_DEBUG, FlowStats, FlowValue, KeyWords, NO_TABLE},
+    abi::{FLOW_BLACKHOLE, FLOW_DEBUG, FLOW_OUT_V6, FlowStats, FlowValue, KeyWords, NO_TABLE},
     admit::{self, ChecksumPlan, Verdict},
     checksum::Difference,
     packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Frame as _, Ipv4Udp, Ipv6Udp, Link, Rtp, Udp},
@@ -15,6 +15,7 @@ use crate::{
     ingress::Ingress,
     maps::{FLOWS, STATS},
     packet::Packet,
+    srtp,
 };
 
 /// Handles one frame; returns the XDP action.
@@ -86,6 +87,9 @@ fn forward<I: Ingress>(
     admit::source(flow, headers.src_addr(), headers.udp().src_port)?;
     admit::rtp(flow, rtp, payload_len)?;
     counters::settled(stats, rtp)?;
+    if flow.receive_context | flow.transmit_context != 0 {
+        return secure(ctx, rtp, headers_len, headers, payload_len, flow, stats, now_ns);
+    }
     let slot = counters::source(stats, flow.slot, u32::from_be_bytes(rtp.ssrc)).ok_or(Reason::SsrcUnknown)?;
     let network_len = egress::network_len(flow) + size_of::<Udp>() + payload_len;
     let old_rtp = *rtp;
@@ -110,6 +114,57 @@ fn forward<I: Ingress>(
     egress::rewrite(ctx, packet, flow, headers_len, headers, new_rtp, checksum)?;
     counters::accepted(stats, slot, &old_rtp, payload_len, now_ns);
     Ok(())
+}
+
+/// As [`forward`] from the point where packets to be decrypted or encrypted go another way.
+#[inline(always)]
+fn secure<I: Ingress>(
+    ctx: &XdpContext,
+    rtp: &Rtp,
+    headers_len: usize,
+    headers: &I,
+    payload_len: usize,
+    flow: &FlowValue,
+    stats: *mut FlowStats,
+    now_ns: u64,
+) -> Result<(), Reason> {
+    let old_rtp = *rtp;
+    let new_rtp = match rewrite::rtp(&old_rtp, flow)? {
+        Some((rewritten, _)) => rewritten,
+        None => old_rtp,
+    };
+    let saved = egress::Saved::copy(headers);
+    let rtp_len = srtp::open(ctx.ctx, headers_len, payload_len, flow.receive_context)?;
+    let slot =
+        counters::source(stats, flow.slot, u32::from_be_bytes(old_rtp.ssrc)).ok_or(Reason::SsrcUnknown)?;
+    let v6 = flow.flags & FLOW_OUT_V6;
+    let job = srtp::Job {
+        rtp: new_rtp,
+        limit: u32::from(flow.mtu).saturating_sub((egress::network_len(flow) + size_of::<Udp>()) as u32),
+        shift: headers_len as i32 - egress::headers_len(flow) as i32,
+        blackhole: flow.flags & FLOW_BLACKHOLE,
+        sum: v6,
+    };
+    match srtp::seal(ctx.ctx, (headers_len, payload_len), rtp_len, flow.transmit_context, &job) {
+        Ok((new_len, sum)) => {
+            let headers = saved.get().resized(new_len);
+            // Without a checksum where that is possible: the tag covers more.
+            let checksum = if v6 == 0 {
+                Checksum::Absent
+            } else {
+                rewrite::computed(headers.udp(), Difference::NONE.insert8(sum))
+            };
+            egress::head(Packet::new(ctx), flow, &headers, checksum)?;
+            counters::accepted(stats, slot, &old_rtp, payload_len, now_ns);
+            Ok(())
+        }
+        Err(reason) => {
+            if matches!(reason, Reason::Blackhole) {
+                counters::accepted(stats, slot, &old_rtp, payload_len, now_ns);
+            }
+            Err(reason)
+        }
+    }
 }
 
 /// Why a payload that cannot hold an RTP header is handed up.

@@ -3,6 +3,8 @@
 //! SRTP uses the cipher in one direction only. Look-ups depend on the key, so their time does: the XDP program has no
 //! AES instructions, and the original's fast path for such machines has the same property.
 
+use crate::words;
+
 /// Bytes of the largest key.
 pub const MAX_KEY: usize = 32;
 /// Words of round keys for the largest key: fifteen rounds' worth.
@@ -62,14 +64,14 @@ impl RoundKeys {
     #[inline(always)]
     const fn start(&self) -> usize {
         // Masked: the verifier knows no bounds of a value in a map.
-        16 - (self.extra as usize & 6) * 4
+        16_usize.wrapping_sub(self.extra as usize * 4) & 31
     }
 
     /// The words from the whitening key on that `ctr` needs for the first two rounds.
     #[inline(always)]
     pub(super) fn first(&self) -> &[u32; 12] {
         let start = self.start();
-        // The largest start is 16 of 60.
+        // The largest start is 31 of 60.
         self.words[start..].first_chunk().unwrap_or(&[0; 12])
     }
 
@@ -123,21 +125,41 @@ pub fn to_bytes([a, b, c, d]: [u32; 4]) -> [u8; 16] {
     (u128::from(a) << 96 | u128::from(b) << 64 | u128::from(c) << 32 | u128::from(d)).to_be_bytes()
 }
 
-/// Table `table` for byte `byte` of `word`, byte 0 being the most significant.
+/// `sum` and the entry of table `TABLE` for byte `byte` of `word`, byte 0 being the most significant.
+#[inline(always)]
+pub(super) fn add<const TABLE: usize>(sum: u32, word: u32, byte: u32) -> u32 {
+    // Offset in bytes, four to an entry.
+    let word = u64::from(word);
+    let offset = if byte == 3 { word << 2 } else { word >> (22 - 8 * byte) };
+    let tables = TABLES.as_ptr().cast();
+    // SAFETY: masked to the length of a table, of which there are four.
+    unsafe {
+        match TABLE {
+            0 => words::look_up::<0, 0x3fc>(sum, tables, offset),
+            1 => words::look_up::<0x400, 0x3fc>(sum, tables, offset),
+            2 => words::look_up::<0x800, 0x3fc>(sum, tables, offset),
+            _ => words::look_up::<0xc00, 0x3fc>(sum, tables, offset),
+        }
+    }
+}
+
+/// The entry of a table, as in [`add`].
 #[inline(always)]
 pub(super) fn look_up(table: usize, word: u32, byte: u32) -> u32 {
     TABLES[table][(word >> (24 - 8 * byte)) as usize & 0xff]
 }
 
-/// One full round with the keys at `at`.
+/// One full round with the keys at `at`. One column after the other of what comes in, each of which can then be
+/// forgotten: BPF has ten registers.
 #[inline(always)]
 fn round<const N: usize>([a, b, c, d]: [u32; 4], keys: &[u32; N], at: usize) -> [u32; 4] {
-    [
-        look_up(0, a, 0) ^ look_up(1, b, 1) ^ look_up(2, c, 2) ^ look_up(3, d, 3) ^ keys[at],
-        look_up(0, b, 0) ^ look_up(1, c, 1) ^ look_up(2, d, 2) ^ look_up(3, a, 3) ^ keys[at + 1],
-        look_up(0, c, 0) ^ look_up(1, d, 1) ^ look_up(2, a, 2) ^ look_up(3, b, 3) ^ keys[at + 2],
-        look_up(0, d, 0) ^ look_up(1, a, 1) ^ look_up(2, b, 2) ^ look_up(3, c, 3) ^ keys[at + 3],
-    ]
+    let e = add::<0>(keys[at], a, 0);
+    let f = add::<3>(keys[at + 1], a, 3);
+    let g = add::<2>(keys[at + 2], a, 2);
+    let h = add::<1>(keys[at + 3], a, 1);
+    let (e, f, g, h) = (add::<1>(e, b, 1), add::<0>(f, b, 0), add::<3>(g, b, 3), add::<2>(h, b, 2));
+    let (e, f, g, h) = (add::<2>(e, c, 2), add::<1>(f, c, 1), add::<0>(g, c, 0), add::<3>(h, c, 3));
+    [add::<3>(e, d, 3), add::<2>(f, d, 2), add::<1>(g, d, 1), add::<0>(h, d, 0)]
 }
 
 /// The last round, which mixes no columns: the plain S-box stands in each table.

@@ -1,6 +1,8 @@
 //! GHASH (NIST SP 800-38D section 6.4) by tables. Blocks are two big-endian words, the first bit is the coefficient of
 //! x^0.
 
+use crate::words;
+
 /// Words of a block that are multiplied side by side.
 const LANES: usize = 4;
 
@@ -50,28 +52,31 @@ impl HashKey {
     #[inline(always)]
     fn multiply(&self, [high, low]: [u64; 2]) -> [u64; 2] {
         let mut product = [0; 3];
-        product = self.add(product, [high, low]);
+        product = self.add(product, [high << 4, low << 4]);
+        product = self.add(times_x4(product), [high, low]);
         product = self.add(times_x4(product), [high >> 4, low >> 4]);
         product = self.add(times_x4(product), [high >> 8, low >> 8]);
         product = self.add(times_x4(product), [high >> 12, low >> 12]);
         product = self.add(times_x4(product), [high >> 16, low >> 16]);
         product = self.add(times_x4(product), [high >> 20, low >> 20]);
         product = self.add(times_x4(product), [high >> 24, low >> 24]);
-        product = self.add(times_x4(product), [high >> 28, low >> 28]);
         // x^128 = 1 + x + x^2 + x^7, for the 28 coefficients from x^128 on.
         let [first, second, over] = product;
         [first ^ over ^ over >> 1 ^ over >> 2 ^ over >> 7, second]
     }
 
-    /// Adds the multiples for the last four bits of each half of the words.
+    /// Adds the multiples for the second-last four bits of each half of the words.
     #[inline(always)]
     fn add(&self, [first, second, over]: [u64; 3], [high, low]: [u64; 2]) -> [u64; 3] {
-        let [a, b, c, d] = &self.lanes;
-        let a = &a[(high >> 32) as usize & 15];
-        let b = &b[high as usize & 15];
-        let c = &c[(low >> 32) as usize & 15];
-        let d = &d[low as usize & 15];
-        [first ^ a[0] ^ b[0] ^ c[0] ^ d[0], second ^ a[1] ^ b[1] ^ c[1] ^ d[1], over]
+        let table = self.lanes.as_ptr().cast();
+        // SAFETY: sixteen pairs of words to a lane.
+        let [first, second] = unsafe {
+            let sum = words::look_up_pair::<0, 0xf0>([first, second], table, high >> 32);
+            let sum = words::look_up_pair::<0x100, 0xf0>(sum, table, high);
+            let sum = words::look_up_pair::<0x200, 0xf0>(sum, table, low >> 32);
+            words::look_up_pair::<0x300, 0xf0>(sum, table, low)
+        };
+        [first, second, over]
     }
 }
 

@@ -27,29 +27,26 @@ impl Midstates {
         Self { inner: padded(0x36), outer: padded(0x5c) }
     }
 
-    /// The tag: the outer hash of the inner one. Both blocks of memory are overwritten.
+    /// The tag: the outer hash of the inner one. `block` as in [`Midstates::outer_block`].
     #[inline(always)]
     pub fn finish(&self, inner: &[u32; 5], block: &mut [u32; 16], schedule: &mut Schedule) -> [u32; 5] {
-        // Spelled out for BPF, which has no memset.
+        Self::outer_block(inner, block);
+        let mut state = self.outer;
+        compress(&mut state, block, schedule);
+        state
+    }
+
+    /// The block that the outer hash takes: the inner one, filled up. `block`: all zero, or as this has left it.
+    #[inline(always)]
+    pub fn outer_block(inner: &[u32; 5], block: &mut [u32; 16]) {
+        // Spelled out for BPF, which has neither memcpy nor memset.
         block[0] = inner[0].to_be();
         block[1] = inner[1].to_be();
         block[2] = inner[2].to_be();
         block[3] = inner[3].to_be();
         block[4] = inner[4].to_be();
         block[5] = 0x8000_0000_u32.to_be();
-        block[6] = 0;
-        block[7] = 0;
-        block[8] = 0;
-        block[9] = 0;
-        block[10] = 0;
-        block[11] = 0;
-        block[12] = 0;
-        block[13] = 0;
-        block[14] = 0;
         block[15] = ((64 + 20) * 8_u32).to_be();
-        let mut state = self.outer;
-        compress(&mut state, block, schedule);
-        state
     }
 
     /// The tag of a message that comes in parts.

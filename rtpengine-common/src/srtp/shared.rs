@@ -96,14 +96,18 @@ impl SharedStreams {
     /// What there is for an SSRC (host order, not 0). `None`: others take all the room.
     #[inline(always)]
     pub fn find(&self, ssrc: u32) -> Option<Place<'_>> {
+        self.position(ssrc).map(|(slot, known)| if known { Place::Known(self.get(slot)) } else { Place::New })
+    }
+
+    /// The slot of an SSRC (host order, not 0) and whether it is its own already; a free one otherwise. `None`: others
+    /// take all the room.
+    #[inline(always)]
+    pub fn position(&self, ssrc: u32) -> Option<(usize, bool)> {
         // Taken one after the other and never given back, so behind a free entry there is nothing.
-        for stream in &self.streams {
+        for (slot, stream) in self.streams.iter().enumerate() {
             let owner = stream.ssrc.load();
-            if owner == ssrc {
-                return Some(Place::Known(stream));
-            }
-            if owner == 0 {
-                return Some(Place::New);
+            if owner == ssrc || owner == 0 {
+                return Some((slot, owner == ssrc));
             }
         }
         None
@@ -113,20 +117,26 @@ impl SharedStreams {
     /// authentic, or our own. `None`: others take all the room.
     #[inline(always)]
     pub fn claim(&self, ssrc: u32) -> Option<&SharedStream> {
-        for stream in &self.streams {
+        self.claim_position(ssrc).map(|slot| self.get(slot))
+    }
+
+    /// As [`SharedStreams::claim`]; the slot.
+    #[inline(always)]
+    pub fn claim_position(&self, ssrc: u32) -> Option<usize> {
+        for (slot, stream) in self.streams.iter().enumerate() {
             let owner = stream.ssrc.load();
+            let owner = if owner == 0 { stream.ssrc.swap_if(0, ssrc).err().unwrap_or(ssrc) } else { owner };
             if owner == ssrc {
-                return Some(stream);
-            }
-            if owner == 0 {
-                match stream.ssrc.swap_if(0, ssrc) {
-                    Ok(()) => return Some(stream),
-                    Err(other) if other == ssrc => return Some(stream),
-                    Err(_) => {}
-                }
+                return Some(slot);
             }
         }
         None
+    }
+
+    /// The stream in a slot.
+    #[inline(always)]
+    pub fn get(&self, slot: usize) -> &SharedStream {
+        &self.streams[slot % MAX_SSRCS]
     }
 
     /// The SSRCs that have a stream, with what is known of them at the moment.

@@ -16,6 +16,11 @@ use rtpengine_common::{
     abi::{FlowKey, FlowStats, FlowValue, REASON_ROWS},
     pins,
     reason::{PACKET_REASONS, Reason},
+    srtp::{
+        Session,
+        abi::{CIPHER_GCM, SrtpContext, SrtpStreams},
+        ghash::HashKey,
+    },
 };
 
 /// Room for the outgoing frame.
@@ -113,6 +118,45 @@ impl Rig {
     /// When there is none.
     pub fn remove(&mut self, key: FlowKey) -> Result<()> {
         Ok(self.flows()?.remove(&key)?)
+    }
+
+    /// Installs the keys of a session as the context with a number.
+    ///
+    /// # Errors
+    /// When the kernel refuses them, or they are none for the program.
+    pub fn install_context(&mut self, number: u32, session: &Session) -> Result<()> {
+        let (context, hash_key) = session.kernel_context().context("not for the program")?;
+        self.contexts()?.insert(number, context, 0)?;
+        if context.cipher == CIPHER_GCM {
+            self.hash_keys()?.insert(number, hash_key, 0)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the hash key of a context.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn remove_hash_key(&mut self, number: u32) -> Result<()> {
+        Ok(self.hash_keys()?.remove(&number)?)
+    }
+
+    /// Streams of a context.
+    ///
+    /// # Errors
+    /// When the number is 0 or too large.
+    pub fn streams(&mut self, number: u32) -> Result<SrtpStreams> {
+        let map = Array::<_, SrtpStreams>::try_from(self.map(pins::SRTP_STREAMS)?)?;
+        Ok(map.get(&(number - 1), 0)?)
+    }
+
+    /// Sets the streams of a context.
+    ///
+    /// # Errors
+    /// As [`Rig::streams`].
+    pub fn set_streams(&mut self, number: u32, streams: SrtpStreams) -> Result<()> {
+        let mut map = Array::<_, SrtpStreams>::try_from(self.map(pins::SRTP_STREAMS)?)?;
+        Ok(map.set(number - 1, streams, 0)?)
     }
 
     /// Counters of a slot.
@@ -229,5 +273,13 @@ impl Rig {
 
     fn counters(&mut self) -> Result<Array<&mut MapData, FlowStats>> {
         Ok(self.map(pins::STATS)?.try_into()?)
+    }
+
+    fn contexts(&mut self) -> Result<HashMap<&mut MapData, u32, SrtpContext>> {
+        Ok(self.map(pins::SRTP_CONTEXTS)?.try_into()?)
+    }
+
+    fn hash_keys(&mut self) -> Result<HashMap<&mut MapData, u32, HashKey>> {
+        Ok(self.map(pins::SRTP_HASH_KEYS)?.try_into()?)
     }
 }
