@@ -51,34 +51,52 @@ pub fn masked<const MASK: u64>(value: u64) -> u64 {
     }
 }
 
-/// `sum`, with the word added in GF(2) that lies `AT` bytes behind `table` and `offset & MASK` bytes more.
+/// `sum`, with the word of 32 bits added in GF(2) that lies `AT` bytes behind `table` and `offset & MASK` bytes more, of
+/// which the bits in `KEEP` (sign-extended) count.
 ///
 /// On BPF in its place, neither earlier nor later: the compiler would do many of them side by side, and leave most of it
-/// on the stack, which is small.
+/// on the stack, which is small. Of 64 bits, or it would clear the upper half each time.
 ///
 /// # Safety
 /// Every such word lies in the table, aligned.
 #[inline(always)]
-pub unsafe fn look_up<const AT: usize, const MASK: u64>(sum: u32, table: *const u32, offset: u64) -> u32 {
+pub unsafe fn look_up<const AT: usize, const MASK: u64, const KEEP: i32>(
+    sum: u64,
+    table: *const u32,
+    offset: u64,
+) -> u64 {
     #[cfg(target_arch = "bpf")]
     {
-        let mut sum = u64::from(sum);
+        let mut sum = sum;
         // SAFETY: by contract. It is not said to leave memory alone, so that it stays in its place.
         unsafe {
-            core::arch::asm!(
-                "{0} &= {3}",
-                "{0} += {1}",
-                "{0} = *(u32 *)({0} + {4})",
-                "{2} ^= {0}",
-                inout(reg) offset => _, in(reg) table, inout(reg) sum, const MASK, const AT, options(nostack)
-            );
+            if KEEP == -1 {
+                core::arch::asm!(
+                    "{0} &= {3}",
+                    "{0} += {1}",
+                    "{0} = *(u32 *)({0} + {4})",
+                    "{2} ^= {0}",
+                    inout(reg) offset => _, in(reg) table, inout(reg) sum, const MASK, const AT, options(nostack)
+                );
+            } else {
+                core::arch::asm!(
+                    "{0} &= {3}",
+                    "{0} += {1}",
+                    "{0} = *(u32 *)({0} + {4})",
+                    "{0} &= {5}",
+                    "{2} ^= {0}",
+                    inout(reg) offset => _, in(reg) table, inout(reg) sum,
+                    const MASK, const AT, const KEEP, options(nostack)
+                );
+            }
         }
-        sum as u32
+        sum
     }
     #[cfg(not(target_arch = "bpf"))]
     {
         // SAFETY: by contract.
-        sum ^ unsafe { table.byte_add(AT + (offset & MASK) as usize).read() }
+        let word = unsafe { table.byte_add(AT + (offset & MASK) as usize).read() };
+        sum ^ u64::from(word & KEEP as u32)
     }
 }
 

@@ -81,7 +81,7 @@ impl RoundKeys {
         let keys = self.first();
         let [a, b, c, d] = block;
         let state = [a ^ keys[0], b ^ keys[1], c ^ keys[2], d ^ keys[3]];
-        self.finish(round(round(state, keys, 4), keys, 8))
+        self.finish(round(round(state.map(u64::from), keys, 4), keys, 8).map(|word| word as u32))
     }
 
     /// Encrypts one block of bytes.
@@ -92,7 +92,8 @@ impl RoundKeys {
 
     /// All rounds after the second.
     #[inline(always)]
-    pub(super) fn finish(&self, mut state: [u32; 4]) -> [u32; 4] {
+    pub(super) fn finish(&self, state: [u32; 4]) -> [u32; 4] {
+        let mut state = state.map(u64::from);
         if self.extra >= 4 {
             state = round(state, &self.words, 12);
             state = round(state, &self.words, 16);
@@ -125,25 +126,25 @@ pub fn to_bytes([a, b, c, d]: [u32; 4]) -> [u8; 16] {
     (u128::from(a) << 96 | u128::from(b) << 64 | u128::from(c) << 32 | u128::from(d)).to_be_bytes()
 }
 
-/// `sum` and the entry of table `TABLE` for byte `byte` of `word`, byte 0 being the most significant.
+/// `sum` and the entry of table `TABLE` for byte `byte` of `word`, byte 0 being the most significant; of the entry the
+/// bits in `KEEP`. Words of 32 bits, see [`words::look_up`].
 #[inline(always)]
-pub(super) fn add<const TABLE: usize>(sum: u32, word: u32, byte: u32) -> u32 {
+fn add<const TABLE: usize, const KEEP: i32>(sum: u64, word: u64, byte: u32) -> u64 {
     // Offset in bytes, four to an entry.
-    let word = u64::from(word);
     let offset = if byte == 3 { word << 2 } else { word >> (22 - 8 * byte) };
     let tables = TABLES.as_ptr().cast();
     // SAFETY: masked to the length of a table, of which there are four.
     unsafe {
         match TABLE {
-            0 => words::look_up::<0, 0x3fc>(sum, tables, offset),
-            1 => words::look_up::<0x400, 0x3fc>(sum, tables, offset),
-            2 => words::look_up::<0x800, 0x3fc>(sum, tables, offset),
-            _ => words::look_up::<0xc00, 0x3fc>(sum, tables, offset),
+            0 => words::look_up::<0, 0x3fc, KEEP>(sum, tables, offset),
+            1 => words::look_up::<0x400, 0x3fc, KEEP>(sum, tables, offset),
+            2 => words::look_up::<0x800, 0x3fc, KEEP>(sum, tables, offset),
+            _ => words::look_up::<0xc00, 0x3fc, KEEP>(sum, tables, offset),
         }
     }
 }
 
-/// The entry of a table, as in [`add`].
+/// Entry of table `table` for byte `byte` of `word`, byte 0 being the most significant.
 #[inline(always)]
 pub(super) fn look_up(table: usize, word: u32, byte: u32) -> u32 {
     TABLES[table][(word >> (24 - 8 * byte)) as usize & 0xff]
@@ -152,38 +153,41 @@ pub(super) fn look_up(table: usize, word: u32, byte: u32) -> u32 {
 /// One full round with the keys at `at`. One column after the other of what comes in, each of which can then be
 /// forgotten: BPF has ten registers.
 #[inline(always)]
-fn round<const N: usize>([a, b, c, d]: [u32; 4], keys: &[u32; N], at: usize) -> [u32; 4] {
-    let e = add::<0>(keys[at], a, 0);
-    let f = add::<3>(keys[at + 1], a, 3);
-    let g = add::<2>(keys[at + 2], a, 2);
-    let h = add::<1>(keys[at + 3], a, 1);
-    let (e, f, g, h) = (add::<1>(e, b, 1), add::<0>(f, b, 0), add::<3>(g, b, 3), add::<2>(h, b, 2));
-    let (e, f, g, h) = (add::<2>(e, c, 2), add::<1>(f, c, 1), add::<0>(g, c, 0), add::<3>(h, c, 3));
-    [add::<3>(e, d, 3), add::<2>(f, d, 2), add::<1>(g, d, 1), add::<0>(h, d, 0)]
+fn round<const N: usize>([a, b, c, d]: [u64; 4], keys: &[u32; N], at: usize) -> [u64; 4] {
+    let e = add::<0, -1>(keys[at].into(), a, 0);
+    let f = add::<3, -1>(keys[at + 1].into(), a, 3);
+    let g = add::<2, -1>(keys[at + 2].into(), a, 2);
+    let h = add::<1, -1>(keys[at + 3].into(), a, 1);
+    let (e, f) = (add::<1, -1>(e, b, 1), add::<0, -1>(f, b, 0));
+    let (g, h) = (add::<3, -1>(g, b, 3), add::<2, -1>(h, b, 2));
+    let (e, f) = (add::<2, -1>(e, c, 2), add::<1, -1>(f, c, 1));
+    let (g, h) = (add::<0, -1>(g, c, 0), add::<3, -1>(h, c, 3));
+    [add::<3, -1>(e, d, 3), add::<2, -1>(f, d, 2), add::<1, -1>(g, d, 1), add::<0, -1>(h, d, 0)]
 }
 
 /// The last round, which mixes no columns: the plain S-box stands in each table.
 #[inline(always)]
-fn last_round([a, b, c, d]: [u32; 4], keys: &[u32; WORDS]) -> [u32; 4] {
+fn last_round([a, b, c, d]: [u64; 4], keys: &[u32; WORDS]) -> [u32; 4] {
     [
-        last_column(a, b, c, d) ^ keys[56],
-        last_column(b, c, d, a) ^ keys[57],
-        last_column(c, d, a, b) ^ keys[58],
-        last_column(d, a, b, c) ^ keys[59],
+        last_column(keys[56], a, b, c, d),
+        last_column(keys[57], b, c, d, a),
+        last_column(keys[58], c, d, a, b),
+        last_column(keys[59], d, a, b, c),
     ]
 }
 
 #[inline(always)]
-fn last_column(a: u32, b: u32, c: u32, d: u32) -> u32 {
-    look_up(2, a, 0) & 0xff00_0000
-        | look_up(3, b, 1) & 0x00ff_0000
-        | look_up(0, c, 2) & 0x0000_ff00
-        | look_up(1, d, 3) & 0x0000_00ff
+fn last_column(key: u32, a: u64, b: u64, c: u64, d: u64) -> u32 {
+    let sum = add::<2, { 0xff00_0000_u32 as i32 }>(key.into(), a, 0);
+    let sum = add::<3, 0x00ff_0000>(sum, b, 1);
+    let sum = add::<0, 0x0000_ff00>(sum, c, 2);
+    add::<1, 0x0000_00ff>(sum, d, 3) as u32
 }
 
 /// The S-box on each byte.
 fn substitute(word: u32) -> u32 {
-    last_column(word, word, word, word)
+    let word = u64::from(word);
+    last_column(0, word, word, word, word)
 }
 
 /// Multiplication by x in GF(2^8).

@@ -3,12 +3,17 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::{Context as _, Result};
-use rtpengine_common::abi::{FLOW_SET_TOS, FLOW_VLAN, FlowValue};
+use rtpengine_common::{
+    abi::{FLOW_PT_FILTER, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_VLAN, FlowValue},
+    srtp::{Cipher, CryptoParams, Mki, Session, SessionParams, Suite, abi::StreamState},
+};
 
 use super::{Rig, UdpFrame, flow, key, rtp};
 
 /// Payload of G.711 at 20 ms: with the RTP header the 172 bytes that figures are quoted for.
 const PAYLOAD: usize = 160;
+/// Payloads with SRTP: little, G.711 at 20 ms, video.
+const PAYLOADS: [usize; 3] = [20, 160, 1200];
 /// Runs per measurement.
 const REPEAT: u32 = 1_000_000;
 
@@ -16,8 +21,8 @@ const REPEAT: u32 = 1_000_000;
 #[derive(Clone, Debug)]
 pub struct Case {
     /// What the packets are.
-    pub name: &'static str,
-    /// Best time per packet, the harness of the kernel's test run included.
+    pub name: String,
+    /// Best time per packet, the harness of the kernel's test run included where there is no SRTP.
     pub time: Duration,
 }
 
@@ -27,7 +32,8 @@ pub struct Case {
 /// # Errors
 /// When the program cannot be loaded or run.
 pub fn measure(rounds: u32) -> Result<Vec<Case>> {
-    let mut cases = vec![Case { name: "empty program", time: Rig::measure_empty(REPEAT, rounds)? }];
+    let mut cases =
+        vec![Case { name: "empty program".to_owned(), time: Rig::measure_empty(REPEAT, rounds)? }];
     let v4 = Path::new("192.0.2.1:30000", "198.51.100.7:4000")?;
     let v6 = Path::new("[2001:db8::1]:30000", "[2001:db8:1::7]:4000")?;
     cases.push(case("IPv4", &v4, |_, _| {}, rounds)?);
@@ -46,8 +52,81 @@ pub fn measure(rounds: u32) -> Result<Vec<Case>> {
     )?);
     let mut rig = Rig::load()?;
     let frame = UdpFrame::new(v4.remote, v4.local, rtp(0, 1, 0x1122_3344, PAYLOAD)).bytes();
-    cases.push(Case { name: "IPv4 without a flow", time: rig.measure(&frame, REPEAT, rounds)? });
+    cases.push(Case { name: "IPv4 without a flow".to_owned(), time: rig.measure(&frame, REPEAT, rounds)? });
+    for suite in Suite::ALL.into_iter().filter(|suite| suite.cipher() != Cipher::F8) {
+        for (direction, way) in
+            [("encrypted", (false, true)), ("decrypted", (true, false)), ("both", (true, true))]
+        {
+            for payload in PAYLOADS {
+                let name = format!("{} {direction}, {payload} bytes", suite.name());
+                cases.push(Case { name, time: secure(suite, way, payload, rounds)? });
+            }
+        }
+    }
     Ok(cases)
+}
+
+pub fn quick(rounds: u32, all: bool) -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    let v4 = Path::new("192.0.2.1:30000", "198.51.100.7:4000")?;
+    let v6 = Path::new("[2001:db8::1]:30000", "[2001:db8:1::7]:4000")?;
+    cases.push(Case { name: "empty program".to_owned(), time: Rig::measure_empty(REPEAT, rounds)? });
+    cases.push(case("IPv4", &v4, |_, _| {}, rounds)?);
+    cases.push(case("IPv6", &v6, |_, _| {}, rounds)?);
+    for suite in [
+        Suite::AesCm128HmacSha1_80,
+        Suite::AeadAes128Gcm,
+        Suite::AesCm256HmacSha1_80,
+        Suite::AeadAes256Gcm,
+        Suite::NullHmacSha1_80,
+    ] {
+        for (direction, way) in [
+            ("plain", (false, false)),
+            ("encrypted", (false, true)),
+            ("decrypted", (true, false)),
+            ("both", (true, true)),
+        ] {
+            for payload in PAYLOADS {
+                if !all && payload != 160 {
+                    continue;
+                }
+                let name = format!("{} {direction}, {payload} bytes", suite.name());
+                cases.push(Case { name, time: secure(suite, way, payload, rounds)? });
+            }
+        }
+    }
+    Ok(cases)
+}
+
+/// Time for a packet with SRTP, over IPv4 and without the harness. `receive`, `transmit`: whether it is decrypted and
+/// encrypted, with different keys of one suite.
+fn secure(suite: Suite, (receive, transmit): (bool, bool), payload: usize, rounds: u32) -> Result<Duration> {
+    let path = Path::new("192.0.2.1:30000", "198.51.100.7:4000")?;
+    let mut rig = Rig::load()?;
+    let session = |seed: u8| -> Result<Session> {
+        let (key, salt) = ([seed; 32], [!seed; 14]);
+        let (key, salt) = (&key[..suite.key_len()], &salt[..suite.salt_len()]);
+        let params = CryptoParams::new(suite, key, salt, Mki::NONE, SessionParams::default())?;
+        Ok(Session::new(&params))
+    };
+    let sessions = [session(1)?, session(2)?];
+    for (number, session) in (1..).zip(&sessions) {
+        rig.install_context(number, session)?;
+    }
+    let mut packet = rtp(0, 1, 0x1122_3344, payload);
+    if receive {
+        let len = packet.len();
+        packet.resize(len + 16, 0);
+        let len = sessions[0].protect_rtp(&mut StreamState::default(), &mut packet, len)?;
+        packet.truncate(len);
+    }
+    let frame = UdpFrame::new(path.remote, path.local, packet);
+    let mut value = flow(0, path.remote, path.remote, path.local);
+    value.flags |= FLOW_SOURCE_DROP | FLOW_PT_FILTER;
+    value.payload_types = [1, 0];
+    (value.receive_context, value.transmit_context) = (u32::from(receive), 2 * u32::from(transmit));
+    rig.install(key(path.local), value)?;
+    rig.measure_changing(&frame.bytes(), &[1, 2], (REPEAT / 10, rounds))
 }
 
 /// Where the packets go from and to.
@@ -64,7 +143,7 @@ impl Path {
 
 /// The kernel feeds each run what the one before left behind, so the flow maps the frame to itself.
 fn case(
-    name: &'static str,
+    name: &str,
     path: &Path,
     change: impl FnOnce(&mut UdpFrame, &mut FlowValue),
     rounds: u32,
@@ -72,7 +151,7 @@ fn case(
     let mut rig = Rig::load()?;
     let mut frame = UdpFrame::new(path.remote, path.local, rtp(0, 1, 0x1122_3344, PAYLOAD));
     let mut value = flow(0, path.remote, path.remote, path.local);
-    value.flags |= rtpengine_common::abi::FLOW_SOURCE_DROP | rtpengine_common::abi::FLOW_PT_FILTER;
+    value.flags |= FLOW_SOURCE_DROP | FLOW_PT_FILTER;
     value.payload_types = [1, 0];
     value.dst_mac = frame.dst_mac;
     value.src_mac = frame.src_mac;
@@ -84,5 +163,5 @@ fn case(
         packets == u64::from(REPEAT) * u64::from(rounds),
         "{name}: {packets} packets were forwarded, not all of them"
     );
-    Ok(Case { name, time })
+    Ok(Case { name: name.to_owned(), time })
 }

@@ -2,6 +2,7 @@
 
 pub mod bench;
 mod packet;
+mod replay;
 mod rig;
 
 pub use packet::{Transport, UdpFrame, flow, key, mapped, rtp};

@@ -2,14 +2,15 @@
 
 use std::{
     fs,
+    os::fd::AsFd as _,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use aya::{
     Ebpf, EbpfLoader,
-    maps::{Array, HashMap, MapData, PerCpuArray},
+    maps::{Array, HashMap, Map, MapData, PerCpuArray},
     programs::{ProgramInfo, TestRun as _, TestRunOptions, Xdp},
 };
 use rtpengine_common::{
@@ -23,6 +24,10 @@ use rtpengine_common::{
     },
 };
 
+use super::replay;
+
+/// The program that does nothing.
+const PASS: &str = "rtpengine_xdp_pass";
 /// Room for the outgoing frame.
 const OUT_LEN: usize = 4096;
 
@@ -64,6 +69,8 @@ pub fn unavailable() -> Option<String> {
 pub struct Rig {
     ebpf: Ebpf,
     load_time: Duration,
+    /// Whether the program that does nothing is loaded.
+    pass_loaded: bool,
 }
 
 /// What became of a frame.
@@ -101,7 +108,7 @@ impl Rig {
         let start = Instant::now();
         program.load().context("the verifier refuses the program")?;
         let load_time = start.elapsed();
-        Ok(Self { ebpf, load_time })
+        Ok(Self { ebpf, load_time, pass_loaded: false })
     }
 
     /// Installs or replaces a flow.
@@ -227,14 +234,45 @@ impl Rig {
         Ok(best)
     }
 
+    /// As [`Rig::measure`] where the program changes the frame and remembers packets: before every run the frame is as
+    /// it was, and the streams of the contexts in `contexts` are without memory of packets, apart from the SSRC. The time
+    /// of the harness is taken off. The program has to send the frame back.
+    ///
+    /// # Errors
+    /// When the kernel refuses anything, or the frame is not sent back.
+    pub fn measure_changing(
+        &mut self,
+        frame: &[u8],
+        contexts: &[u32],
+        (repeat, rounds): (u32, u32),
+    ) -> Result<Duration> {
+        let rows: Vec<u32> = contexts.iter().map(|number| number - 1).collect();
+        if !self.pass_loaded {
+            let pass: &mut Xdp = self.ebpf.program_mut(PASS).context("no such program")?.try_into()?;
+            pass.load()?;
+            self.pass_loaded = true;
+        }
+        let mut times = [Duration::ZERO; 2];
+        for (time, (name, action)) in
+            times.iter_mut().zip([(PASS, action::PASS), (pins::PROGRAM, action::TX)])
+        {
+            let program: &Xdp = self.ebpf.program(name).context("no such program")?.try_into()?;
+            let Map::Array(streams) = self.ebpf.map(pins::SRTP_STREAMS).context("no such map")? else {
+                bail!("{} is not an array", pins::SRTP_STREAMS)
+            };
+            let streams = (streams.fd().as_fd(), &rows[..]);
+            *time = replay::measure(program.fd()?.as_fd(), streams, frame, action, (repeat, rounds))?;
+        }
+        Ok(times[1].saturating_sub(times[0]))
+    }
+
     /// As [`Rig::measure`] for the program that does nothing: the cost of the test run itself.
     ///
     /// # Errors
     /// As [`Rig::load`] and [`Rig::run`].
     pub fn measure_empty(repeat: u32, rounds: u32) -> Result<Duration> {
         let mut rig = Self::load()?;
-        let program: &mut Xdp =
-            rig.ebpf.program_mut("rtpengine_xdp_pass").context("no such program")?.try_into()?;
+        let program: &mut Xdp = rig.ebpf.program_mut(PASS).context("no such program")?.try_into()?;
         program.load()?;
         let mut best = Duration::MAX;
         for _ in 0..rounds {
@@ -263,7 +301,7 @@ impl Rig {
         Ok(self.ebpf.program_mut(pins::PROGRAM).context("no such program")?.try_into()?)
     }
 
-    fn map(&mut self, name: &str) -> Result<&mut aya::maps::Map> {
+    fn map(&mut self, name: &str) -> Result<&mut Map> {
         self.ebpf.map_mut(name).with_context(|| format!("the object has no map {name}"))
     }
 
