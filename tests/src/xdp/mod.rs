@@ -6,4 +6,4 @@ mod replay;
 mod rig;
 
 pub use packet::{Transport, UdpFrame, flow, key, mapped, rtp};
-pub use rig::{Rig, Run, Verified, action, object_path, unavailable};
+pub use rig::{Rig, Run, Runner, Verified, action, object_path, unavailable};

@@ -74,6 +74,23 @@ pub fn measure(
     Ok(best)
 }
 
+/// Runs a frame through a program once: the action, and the length of what is in `out` then.
+///
+/// # Errors
+/// When the kernel refuses the test run.
+pub fn run(program: BorrowedFd<'_>, frame: &[u8], out: &mut [u8]) -> Result<(u32, usize)> {
+    let mut attributes = TestRun {
+        program: program.as_raw_fd() as u32,
+        data_size_in: frame.len() as u32,
+        data_size_out: out.len() as u32,
+        data_in: frame.as_ptr() as u64,
+        data_out: out.as_mut_ptr() as u64,
+        ..TestRun::default()
+    };
+    bpf(command::PROG_TEST_RUN, &mut attributes).context("test run")?;
+    Ok((attributes.result, attributes.data_size_out as usize))
+}
+
 fn instructions(
     template: &OwnedFd,
     programs: &OwnedFd,

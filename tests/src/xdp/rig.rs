@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    os::fd::AsFd as _,
+    os::fd::{AsFd as _, OwnedFd},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -93,6 +93,25 @@ pub struct Verified {
     pub jitted_bytes: u32,
     /// Time of the load call.
     pub load_time: Duration,
+}
+
+/// The loaded program, for several threads.
+#[derive(Debug)]
+pub struct Runner {
+    program: OwnedFd,
+}
+
+impl Runner {
+    /// Runs one frame through the program.
+    ///
+    /// # Errors
+    /// As [`Rig::run`].
+    pub fn run(&self, frame: &[u8]) -> Result<Run> {
+        let mut out = vec![0; OUT_LEN];
+        let (action, len) = replay::run(self.program.as_fd(), frame, &mut out)?;
+        out.truncate(len);
+        Ok(Run { action, frame: out })
+    }
 }
 
 impl Rig {
@@ -218,6 +237,15 @@ impl Rig {
         let result = self.program()?.test_run(options)?;
         out.truncate(result.data_size_out as usize);
         Ok(Run { action: result.return_value, frame: out })
+    }
+
+    /// Runs frames as [`Rig::run`] does, from several threads at once.
+    ///
+    /// # Errors
+    /// When the program is not loaded.
+    pub fn runner(&mut self) -> Result<Runner> {
+        let program = self.program()?;
+        Ok(Runner { program: program.fd()?.as_fd().try_clone_to_owned()? })
     }
 
     /// Nanoseconds per run: the best of `rounds` of `repeat` runs of the same frame. Meaningful where the program

@@ -3,6 +3,8 @@
 
 mod plain;
 mod srtp;
+mod srtp_contention;
+mod srtp_refuses;
 mod srtp_translates;
 
 use std::net::SocketAddr;
