@@ -135,7 +135,8 @@ pub struct RelayStream {
     /// Where RTCP that arrives on this socket goes; differs from `sinks` when only one side uses rtcp-mux.
     pub rtcp_sinks: SmallVec<[StreamId; 1]>,
     /// Why media from the party is discarded although a sink exists (hold, block), if it is. RTCP goes on all the same
-    /// (RFC 3264 section 8.4), except with [`Reason::NoKeys`]: then nothing is forwarded, and there are no sinks.
+    /// (RFC 3264 section 8.4), except with [`Reason::NoKeys`]: then nothing is forwarded, and there are no sinks but those of
+    /// a flow that inherits its keys.
     pub discard: Option<Reason>,
     /// What the party encrypts with: SRTP and SRTCP from the party is decrypted with it before it goes to the sinks.
     /// `None`: packets are taken as they are, because they are not encrypted or are forwarded without being changed.
@@ -207,6 +208,8 @@ pub struct FlowOutput {
     pub to: SocketAddr,
     /// TOS / traffic class; `None` keeps the packet's.
     pub tos: Option<u8>,
+    /// What packets are encrypted with ([`RelayStream::transmit_crypto`] of `stream`).
+    pub crypto: Option<Arc<CryptoParams>>,
 }
 
 /// Who a flow belongs to: shown by `rtpengine-ctl table`, kept in the pinned maps, and enough to rebuild the call after a restart.
@@ -245,6 +248,11 @@ pub struct FlowSpec {
     pub mismatch: SourceMismatch,
     /// Empty: the packets are counted and dropped in the kernel.
     pub outputs: SmallVec<[FlowOutput; 1]>,
+    /// What packets are decrypted with ([`RelayStream::receive_crypto`] of `stream`).
+    pub crypto: Option<Arc<CryptoParams>>,
+    /// The kernel has the keys from a predecessor and goes on with them; nobody else knows them, and `crypto` is `None` here
+    /// and in `outputs`. A flow without such keys is not installed.
+    pub inherits_keys: bool,
     /// Payload types that may be forwarded; anything else is handed up. Empty: all.
     pub payload_types: SmallVec<[u8; 8]>,
     /// Every packet is logged (the flag `debug`).

@@ -180,7 +180,10 @@ mod tests {
                 from: "[2001:db8::1]:30002".parse().unwrap(),
                 to: "[2001:db8::9]:5000".parse().unwrap(),
                 tos: Some(184),
+                crypto: None,
             }],
+            crypto: None,
+            inherits_keys: false,
             payload_types: smallvec![0, 101],
             debug: false,
             identity: Box::new(FlowIdentity {

@@ -65,6 +65,8 @@ mod tests {
             source: "127.0.0.1:2".parse().unwrap(),
             mismatch: SourceMismatch::Ignore,
             outputs: smallvec::SmallVec::new(),
+            crypto: None,
+            inherits_keys: false,
             payload_types: smallvec::SmallVec::new(),
             debug: false,
             identity: Box::default(),

@@ -18,6 +18,7 @@ fn flow(local: &str, source: &str, from: &str, to: &str) -> FlowSpec {
             from: from.parse().unwrap(),
             to: to.parse().unwrap(),
             tos: None,
+            crypto: None,
         }],
         ..forward()
     }

@@ -210,7 +210,10 @@ pub fn forward() -> FlowSpec {
             from: ENGINE_B.parse().unwrap(),
             to: CALLEE.parse().unwrap(),
             tos: None,
+            crypto: None,
         }],
+        crypto: None,
+        inherits_keys: false,
         payload_types: smallvec![0],
         debug: false,
         identity: Box::new(FlowIdentity {

@@ -37,6 +37,9 @@ pub struct AdoptedFlow {
     pub mismatch: SourceMismatch,
     /// TOS of forwarded packets.
     pub tos: Option<u8>,
+    /// The kernel decrypts or encrypts the packets. Nothing else can: what it hands up is discarded, until signalling leads
+    /// to new keys.
+    pub bridged: bool,
 }
 
 impl Engine {
@@ -117,6 +120,7 @@ fn adopt_flow(draft: &mut Draft<'_>, flow: &AdoptedFlow) -> Option<()> {
         (side.other(), &identity.peer_interface, flow.peer_local, flow.peer_endpoint),
     ] {
         face(draft, pair, side, interface, local, endpoint, flow.rtcp_mux)?;
+        pair.faces.get_mut(side).encryption.adopt(flow.bridged);
         let dialogue = draft.call.dialogues.get_mut(index)?;
         *dialogue.interfaces.get_mut(side) = Some(interface.clone());
     }
@@ -163,7 +167,6 @@ fn face(
         let sibling =
             |address: SocketAddr| Some(SocketAddr::new(address.ip(), address.port().checked_add(1)?));
         face.mux.active = mux;
-        face.encryption.adopt();
         if !mux && let Some(above) = sibling(local) {
             // Without its RTCP socket the call goes on all the same.
             face.rtcp = draft.open_exact(index, above.port(), true);

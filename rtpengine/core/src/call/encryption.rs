@@ -19,6 +19,8 @@ use crate::{
 pub(super) struct Encryption {
     /// How media is exchanged with the party. `None` until that is certain.
     agreed: Option<Security>,
+    /// The kernel has the keys from a predecessor of this process, which has none.
+    inherited: bool,
     /// What the party's last offer said.
     signalled: Signalled,
     /// What the party was offered last.
@@ -48,9 +50,11 @@ impl Encryption {
         transport::acceptable(self.signalled, false) == Security::Opaque
     }
 
-    /// Nothing is known of how media is exchanged with the party but that it works.
-    pub(super) fn adopt(&mut self) {
+    /// Nothing is known of how media is exchanged with the party but that it works; `bridged`: by keys that only the kernel
+    /// has.
+    pub(super) fn adopt(&mut self, bridged: bool) {
         self.agreed = Some(Security::Opaque);
+        self.inherited |= bridged;
     }
 
     /// The sockets towards the party are not those they were. Counters start anew there, so the keys that were used
@@ -164,6 +168,7 @@ impl Terms<'_, '_> {
         let answer = Signalled::of(self.protocol, taken, false);
         let answerer = transport::accepted(outgoing, answer);
         sender.agreed = Some(answerer);
+        (sender.inherited, receiver.inherited) = (false, false);
         let acceptable = transport::acceptable(receiver.signalled, false);
         let answered = transport::answered(receiver.signalled, acceptable, answerer, self.request.osrtp);
         receiver.agreed = Some(answered);
@@ -185,6 +190,8 @@ pub(super) enum Treatment {
     Unread,
     /// They are decrypted, encrypted, or both.
     Bridged,
+    /// So they are, by the kernel alone, which has the keys from a predecessor of this process.
+    Inherited,
     /// Nothing is forwarded in either direction: one side is encrypted, and its keys are not known.
     NoKeys,
 }
@@ -195,6 +202,8 @@ pub(super) fn treatment(pair: &MediaPair) -> Treatment {
     let both = |how: Security| one.agreed == Some(how) && two.agreed == Some(how);
     if pair.carries != Carries::Rtp || both(Security::Plain) {
         Treatment::Clear
+    } else if both(Security::Opaque) && (one.inherited || two.inherited) {
+        Treatment::Inherited
     } else if both(Security::Opaque) || (both(Security::Sdes) && same_keys(&one.sdes, &two.sdes)) {
         Treatment::Unread
     } else if one.keys().is_some() && two.keys().is_some() {

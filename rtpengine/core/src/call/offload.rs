@@ -1,5 +1,8 @@
 //! Which streams the kernel may forward, and as what.
 
+use std::sync::Arc;
+
+use rtpengine_common::srtp::{Cipher, CryptoParams, abi::MAX_KERNEL_MKI};
 use smallvec::smallvec;
 
 use super::{
@@ -7,7 +10,7 @@ use super::{
 };
 use crate::io::{Component, FlowIdentity, FlowOutput, FlowSpec, Reason, SourceMismatch, SourcePolicy};
 
-/// The flow for a socket, or why there must be none.
+/// The flow for a socket, or why there must be none. `transmit`: what is encrypted with towards the party of its sink.
 ///
 /// Held streams stay in userspace: little arrives on them, and they resume without waiting for the kernel.
 pub(super) fn decide(
@@ -15,6 +18,7 @@ pub(super) fn decide(
     interfaces: &Interfaces,
     offload: bool,
     wire: &Wire,
+    transmit: Option<Arc<CryptoParams>>,
 ) -> Result<FlowSpec, Reason> {
     if !offload {
         return Err(Reason::TableOff);
@@ -32,19 +36,24 @@ pub(super) fn decide(
     if !wire.relay.endpoint_settled {
         return Err(Reason::NotEstablished);
     }
-    if wire.treatment == Treatment::Bridged {
-        return Err(Reason::Srtp);
-    }
     let sink = match wire.relay.sinks.as_slice() {
         [] => return Err(Reason::NoSink),
         [sink] => call.socket(*sink).ok_or(Reason::NoSink)?,
         [_, _, ..] => return Err(Reason::ManyOutputs),
     };
-    if let Some(reason) = wire.relay.discard {
-        return Err(reason);
+    let inherits_keys = wire.treatment == Treatment::Inherited;
+    match wire.relay.discard {
+        // What the relay cannot read the kernel can.
+        Some(Reason::NoKeys) if inherits_keys => {}
+        Some(reason) => return Err(reason),
+        None => {}
     }
     let socket = call.socket(wire.stream).ok_or(Reason::NoSink)?;
     let to = sink.endpoint.ok_or(Reason::NoEndpoint)?;
+    let receive = &wire.relay.receive_crypto;
+    if [receive, &transmit].into_iter().flatten().any(|keys| !is_for_kernel(keys)) {
+        return Err(Reason::Srtp);
+    }
     let mismatch = match wire.relay.source_policy {
         SourcePolicy::Accept => SourceMismatch::Ignore,
         SourcePolicy::Strict => SourceMismatch::Drop,
@@ -56,11 +65,24 @@ pub(super) fn decide(
         rtcp_mux,
         source,
         mismatch,
-        outputs: smallvec![FlowOutput { stream: sink.stream, from: sink.local, to, tos: call.tos }],
+        outputs: smallvec![FlowOutput {
+            stream: sink.stream,
+            from: sink.local,
+            to,
+            tos: call.tos,
+            crypto: transmit,
+        }],
+        crypto: receive.clone(),
+        inherits_keys,
         payload_types: smallvec![],
         debug: call.debug,
         identity: Box::new(identity(call, interfaces, wire, socket, sink)),
     })
+}
+
+/// Whether the program can encrypt or decrypt with these keys: it has no f8, and little room for an identifier.
+fn is_for_kernel(keys: &CryptoParams) -> bool {
+    keys.suite().cipher() != Cipher::F8 && keys.mki().as_bytes().len() <= MAX_KERNEL_MKI
 }
 
 fn identity(

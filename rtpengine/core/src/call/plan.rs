@@ -48,12 +48,18 @@ impl Engine {
         let mut removes = Vec::new();
         let mut configures = Vec::new();
         let mut installs = Vec::new();
+        let keyed = wires.iter().filter(|wire| wire.relay.transmit_crypto.is_some());
+        let transmit: SmallVec<[_; 4]> =
+            keyed.map(|wire| (wire.stream, wire.relay.transmit_crypto.clone())).collect();
         for wire in wires {
             let stream = wire.stream;
             if let Some(socket) = call.socket_mut(stream) {
                 socket.settled = wire.relay.endpoint_settled;
             }
-            let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire);
+            let sink = wire.relay.sinks.first();
+            let transmit = transmit.iter().find(|(stream, _)| Some(stream) == sink);
+            let transmit = transmit.and_then(|(_, keys)| keys.clone());
+            let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire, transmit);
             let Some(socket) = call.socket_mut(stream) else { continue };
             if socket.configured.as_deref() != Some(&wire.relay) {
                 let config = Box::new(wire.relay);
@@ -153,6 +159,11 @@ fn face_wires(
             Treatment::Bridged => {
                 let keys = face.encryption.keys().unwrap_or_default();
                 (relay.receive_crypto, relay.transmit_crypto) = (keys.receive, keys.transmit);
+            }
+            Treatment::Inherited => {
+                relay.discard = Some(Reason::NoKeys);
+                // Nobody here can tell whether a packet from elsewhere is authentic.
+                relay.source_policy = SourcePolicy::Strict;
             }
             Treatment::NoKeys => {
                 relay.sinks.clear();

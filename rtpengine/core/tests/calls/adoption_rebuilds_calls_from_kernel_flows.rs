@@ -1,12 +1,16 @@
 //! A daemon starts and finds flows in the kernel.
 
+use rtpengine_common::srtp::Suite;
 use rtpengine_core::{
     call::AdoptedFlow,
-    io::{FlowSpec, SourceMismatch},
+    io::{FlowSpec, Reason, SourceMismatch},
     ng::{Command, Outcome},
 };
 
-use crate::pair::{Pair, audio};
+use crate::{
+    keys::{CM_80, KEY_A2, KEY_B, accept, crypto, params, savp, to_rtp, to_srtp},
+    pair::{Pair, Seen, audio},
+};
 
 fn adopted(flow: &FlowSpec) -> AdoptedFlow {
     AdoptedFlow {
@@ -18,6 +22,7 @@ fn adopted(flow: &FlowSpec) -> AdoptedFlow {
         rtcp_mux: flow.rtcp_mux,
         mismatch: flow.mismatch,
         tos: flow.outputs[0].tos,
+        bridged: flow.inherits_keys || flow.crypto.is_some() || flow.outputs[0].crypto.is_some(),
     }
 }
 
@@ -25,8 +30,12 @@ fn adopted(flow: &FlowSpec) -> AdoptedFlow {
 fn restart(keep: usize) -> (Pair, Pair) {
     let mut old = Pair::new();
     let (caller, callee) = old.call();
-    old.settle(&caller, "203.0.113.1:2000");
-    old.settle(&callee, "192.0.2.2:3000");
+    restarted(old, &caller, &callee, keep)
+}
+
+fn restarted(mut old: Pair, caller: &Seen, callee: &Seen, keep: usize) -> (Pair, Pair) {
+    old.settle(caller, "203.0.113.1:2000");
+    old.settle(callee, "192.0.2.2:3000");
     let flows = old.plane.flows.values().take(keep).map(adopted).collect();
     let mut new = Pair::new();
     new.now.unix_us += 30_000_000;
@@ -57,6 +66,49 @@ fn the_call_goes_on_with_all_commands() {
     new.offer("tt", "ft", &audio("192.0.2.2", 3000));
     new.answer("tt", "ft", &audio("192.0.2.1", 2000));
     assert_eq!(new.open_ports(), old.open_ports(), "a re-offer keeps the ports");
+    new.delete("ft", "tt");
+    new.assert_empty();
+}
+
+/// A call between RTP and SRTP, which only the kernel can read after a restart.
+fn restart_bridged() -> (Pair, Pair, Seen) {
+    let mut old = Pair::new();
+    let callee = old.offer_with("ft", "", &audio("192.0.2.1", 2000), to_srtp);
+    let body = savp("192.0.2.2", 3000, &accept(&callee, Suite::AesCm128HmacSha1_80, KEY_B));
+    let caller = old.answer("ft", "tt", &body);
+    let (old, new) = restarted(old, &caller, &callee, 2);
+    (old, new, callee)
+}
+
+#[test]
+fn keys_that_only_the_kernel_has_stay_in_use_there() {
+    let (_, mut new, _) = restart_bridged();
+    let inherits = |pair: &Pair| pair.plane.flows.values().filter(|flow| flow.inherits_keys).count();
+    assert_eq!((new.plane.flows.len(), inherits(&new)), (2, 2));
+    for flow in new.plane.flows.values() {
+        assert!(flow.crypto.is_none() && flow.outputs[0].crypto.is_none());
+        assert_eq!(flow.mismatch, SourceMismatch::Drop);
+    }
+    for relay in new.plane.relay.values() {
+        assert_eq!(relay.discard, Some(Reason::NoKeys), "nothing goes out as it came in");
+    }
+    let removes = new.plane.removes;
+    new.offer_with("tt", "ft", &savp("192.0.2.2", 3000, &crypto(1, CM_80, KEY_A2)), to_rtp);
+    assert_eq!((inherits(&new), new.plane.removes), (2, removes), "in force until the answer");
+    new.delete("ft", "tt");
+    new.assert_empty();
+}
+
+#[test]
+fn signalling_leads_to_new_keys_after_a_restart() {
+    let (_, mut new, callee) = restart_bridged();
+    new.offer_with("tt", "ft", &savp("192.0.2.2", 3000, &crypto(1, CM_80, KEY_A2)), to_rtp);
+    new.answer("tt", "ft", &audio("192.0.2.1", 2000));
+    let stream = new.stream(callee.rtp);
+    let flow = &new.plane.flows[&stream];
+    assert_eq!((flow.inherits_keys, &flow.crypto), (false, &Some(params(CM_80, KEY_A2))));
+    let relay = &new.plane.relay[&stream];
+    assert_eq!((relay.discard, &relay.receive_crypto), (None, &flow.crypto));
     new.delete("ft", "tt");
     new.assert_empty();
 }

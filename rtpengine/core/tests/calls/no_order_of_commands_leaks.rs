@@ -187,9 +187,10 @@ fn no_plaintext_meets_ciphertext(pair: &Pair) {
             );
         }
         if let Some(flow) = pair.plane.flows.get(stream) {
-            assert!(relay.receive_crypto.is_none());
-            let encrypts = |sink| pair.plane.relay[sink].transmit_crypto.is_some();
-            assert!(!flow.outputs.iter().any(|output| encrypts(&output.stream)));
+            assert_eq!(flow.crypto, relay.receive_crypto);
+            for output in &flow.outputs {
+                assert_eq!(output.crypto, pair.plane.relay[&output.stream].transmit_crypto);
+            }
         }
     }
 }

@@ -92,17 +92,17 @@ fn two_encrypted_parties_with_different_suites_are_bridged() {
 }
 
 #[test]
-fn bridged_streams_stay_out_of_the_kernel() {
+fn bridged_streams_go_to_the_kernel_with_their_keys() {
     let mut pair = Pair::new();
     let (caller, callee) = plain_to_srtp(&mut pair);
-    for (seen, endpoint) in [(&caller, "192.0.2.1:2000"), (&callee, "192.0.2.2:3000")] {
-        pair.settle(seen, endpoint);
-    }
-    assert!(pair.plane.flows.is_empty());
+    assert!(pair.plane.flows.is_empty(), "not before the endpoints are known for certain");
+    let (near, far) = (pair.settle(&caller, "192.0.2.1:2000"), pair.settle(&callee, "192.0.2.2:3000"));
+    let keys = pair.relay(&callee).clone();
+    let [outgoing, incoming] = [near, far].map(|stream| pair.plane.flows[&stream].clone());
+    assert_eq!((outgoing.crypto, &outgoing.outputs[0].crypto), (None, &keys.transmit_crypto));
+    assert_eq!((incoming.crypto, &incoming.outputs[0].crypto), (keys.receive_crypto, &None));
+    assert!(!outgoing.inherits_keys && !incoming.inherits_keys);
     let info = pair.engine.call("call1", &pair.plane).unwrap();
-    for party in &info.parties {
-        assert_eq!(party.medias[0].streams[0].path, Path::Userspace(Reason::Srtp));
-    }
     let query = pair.send(&Pair::request(Command::Query, "", "", "", |_| {}));
     let mut shown = Vec::new();
     json::encode(&query.into_dict(), &mut shown);
@@ -113,6 +113,44 @@ fn bridged_streams_stay_out_of_the_kernel() {
     }
     assert!(shown.contains(&format!(r#""crypto suite":"{CM_80}""#)), "{shown}");
     assert!(!shown.contains("inline") && !shown.contains(KEY_B), "{shown}");
+}
+
+#[test]
+fn what_the_program_cannot_do_stays_in_userspace() {
+    let mut pair = Pair::new();
+    let callee = pair.offer_with("ft", "", &audio("192.0.2.1", 2000), to_srtp);
+    let caller =
+        pair.answer("ft", "tt", &savp("192.0.2.2", 3000, &accept(&callee, Suite::F8_128HmacSha1_80, KEY_B)));
+    pair.settle(&caller, "192.0.2.1:2000");
+    pair.settle(&callee, "192.0.2.2:3000");
+    assert!(pair.plane.flows.is_empty());
+    for party in &pair.engine.call("call1", &pair.plane).unwrap().parties {
+        assert_eq!(party.medias[0].streams[0].path, Path::Userspace(Reason::Srtp));
+    }
+    // The callee has a key for a suite that the program knows, with an identifier longer than it does.
+    for (mki, fits) in [("|1:16", true), ("|1:17", false)] {
+        let body = savp("192.0.2.2", 3000, &crypto(1, CM_80, &format!("{KEY_B}{mki}")));
+        pair.offer_with("tt", "ft", &body, to_rtp);
+        pair.answer("tt", "ft", &audio("192.0.2.1", 2000));
+        assert_eq!(pair.plane.flows.contains_key(&pair.stream(callee.rtp)), fits, "{mki}");
+    }
+}
+
+#[test]
+fn a_new_key_reaches_the_kernel_with_the_relay() {
+    let mut pair = Pair::new();
+    let (caller, callee) = plain_to_srtp(&mut pair);
+    pair.settle(&caller, "192.0.2.1:2000");
+    let stream = pair.settle(&callee, "192.0.2.2:3000");
+    let installs = pair.plane.installs;
+    let held = pair.offer_with("ft", "tt", &audio("192.0.2.1", 2000), to_srtp);
+    pair.answer("ft", "tt", &savp("192.0.2.2", 3000, &accept(&held, Suite::AesCm128HmacSha1_80, KEY_B)));
+    assert_eq!(pair.plane.installs, installs, "the same keys change nothing");
+    let body = savp("192.0.2.2", 3000, &crypto(1, CM_80, KEY_A2));
+    pair.offer_with("tt", "ft", &body, to_rtp);
+    pair.answer("tt", "ft", &audio("192.0.2.1", 2000));
+    assert_eq!(pair.plane.flows[&stream].crypto, Some(params(CM_80, KEY_A2)));
+    assert_eq!(pair.relay(&callee).receive_crypto, Some(params(CM_80, KEY_A2)));
 }
 
 #[test]
