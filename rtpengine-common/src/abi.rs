@@ -1,6 +1,6 @@
 //! Keys and values of the pinned maps.
 
-use crate::words;
+use crate::{srtp::Suite, words};
 
 /// Changed whenever a layout below changes. The daemon refuses to share pinned maps of another version and migrates them.
 pub const ABI_VERSION: u32 = 3;
@@ -253,8 +253,37 @@ pub struct FlowInfo {
     pub endpoint_port: [u8; 2],
     /// m-line index from 0.
     pub media: u16,
-    /// Bit 0: sending party made the first offer.
+    /// Bit 0: sending party made the first offer. Bits 8 to 15 and 16 to 23: see [`FlowInfo::receive_suite`] and
+    /// [`FlowInfo::transmit_suite`].
     pub flags: u32,
+}
+
+impl FlowInfo {
+    const RECEIVE_SUITE: u32 = 8;
+    const TRANSMIT_SUITE: u32 = 16;
+
+    /// Suite that packets are decrypted with; `None`: they are not, or by one that is not known here.
+    pub fn receive_suite(&self) -> Option<Suite> {
+        self.suite(Self::RECEIVE_SUITE)
+    }
+
+    /// Suite that packets are encrypted with.
+    pub fn transmit_suite(&self) -> Option<Suite> {
+        self.suite(Self::TRANSMIT_SUITE)
+    }
+
+    /// [`FlowInfo::flags`] that tell these suites.
+    pub fn suite_flags(receive: Option<Suite>, transmit: Option<Suite>) -> u32 {
+        // Position in the list of all, plus one.
+        let number =
+            |suite| (1..).zip(Suite::ALL).find(|(_, known)| Some(*known) == suite).map_or(0, |(at, _)| at);
+        number(receive) << Self::RECEIVE_SUITE | number(transmit) << Self::TRANSMIT_SUITE
+    }
+
+    fn suite(&self, shift: u32) -> Option<Suite> {
+        let number = (self.flags >> shift & 0xff).checked_sub(1)?;
+        Suite::ALL.get(number as usize).copied()
+    }
 }
 
 /// The daemon a table belongs to.

@@ -5,7 +5,7 @@ mod relay_support;
 use std::sync::mpsc;
 
 use relay_support::{PATIENCE, Pair, rtp};
-use rtpengine::relay::KernelFold;
+use rtpengine::relay::{KernelFold, SrtpStates};
 use rtpengine_core::io::{RelayCommand, StreamId};
 use rtpengine_core::media::ssrc::KernelSsrc;
 use smallvec::smallvec;
@@ -24,7 +24,7 @@ fn the_job_runs_after_everything_that_waits_and_before_what_comes_later() {
         (pair.near.stream, pair.caller.socket.try_clone().expect("socket"), pair.near.local);
     pair.relay.handle.handover(
         stream,
-        Box::new(move || {
+        Box::new(move |_| {
             let before = handle.counters(stream).expect("stream is open").stream;
             // Arrives between the job and the second drain.
             from.send_to(&rtp(100), to).expect("send");
@@ -81,7 +81,7 @@ fn jobs_run_in_order_and_not_at_all_for_closed_streams() {
     let (report, reported) = mpsc::channel();
     let job = |number: u32| {
         let report = report.clone();
-        Box::new(move || {
+        Box::new(move |_: &mut dyn SrtpStates| {
             report.send(number).expect("test waits");
             None
         })
@@ -103,7 +103,7 @@ fn a_burst_of_commands_is_executed_completely_and_in_order() {
     let (report, reported) = mpsc::channel();
     for number in 0..10_000 {
         let report = report.clone();
-        let job = move || {
+        let job = move |_: &mut dyn SrtpStates| {
             report.send(number).expect("test waits");
             None
         };

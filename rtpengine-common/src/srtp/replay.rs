@@ -38,6 +38,13 @@ pub const fn accept(word: u64, index: u64) -> Result<u64, Replayed> {
     }
 }
 
+/// The accepted indices that a ring knows of, in no order.
+pub fn accepted(ring: &[u64; WORDS]) -> impl Iterator<Item = u64> + '_ {
+    ring.iter().flat_map(|word| {
+        (0..SPAN).filter(move |bit| word >> bit & 1 != 0).map(move |bit| (word >> 16) * SPAN + bit)
+    })
+}
+
 /// A ring for a stream of which only the highest accepted index is known: that and everything before counts as accepted.
 pub const fn all_up_to(highest: u64) -> [u64; WORDS] {
     let mut ring = [0; WORDS];
@@ -87,6 +94,20 @@ mod tests {
                 }
                 highest = highest.max(at);
             }
+        }
+
+        #[test]
+        fn another_ring_takes_over_what_one_has_accepted(
+            indices in prop::collection::vec((0..1_u64 << 48).prop_flat_map(|at| at.saturating_sub(200)..at + 1), 1..200),
+        ) {
+            let (mut ring, mut other) = ([0; WORDS], [0; WORDS]);
+            for index in indices {
+                take(&mut ring, index);
+            }
+            for index in accepted(&ring) {
+                prop_assert!(take(&mut other, index));
+            }
+            prop_assert_eq!(ring, other);
         }
 
         #[test]

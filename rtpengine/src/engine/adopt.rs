@@ -51,7 +51,7 @@ fn translate(flow: &AdoptedFlow) -> Option<call::AdoptedFlow> {
             (false, false) => SourceMismatch::Ignore,
         },
         tos: (value.flags & FLOW_SET_TOS != 0).then_some(value.tos),
-        bridged: false,
+        bridged: value.receive_context != 0 || value.transmit_context != 0,
     })
 }
 

@@ -88,8 +88,10 @@ pub fn run(
         plane.execute(engine.take_outputs());
         tracing::info!(target: "core", "shutting down, {calls} calls closed");
     }
+    // The relay first: it must not work on memory of contexts that other daemons may get.
+    let relay = pool.shutdown();
     offload.shutdown();
-    pool.shutdown()?;
+    relay?;
     served
 }
 

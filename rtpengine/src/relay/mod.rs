@@ -49,4 +49,6 @@ mod socket;
 mod stream;
 
 pub use counters::{KernelFold, RelayCounters};
-pub use pool::{Clock, Follower, Job, RelayConfig, RelayError, RelayHandle, RelayPool, system_clock};
+pub use pool::{
+    Clock, Follower, Job, RelayConfig, RelayError, RelayHandle, RelayPool, SrtpStates, system_clock,
+};

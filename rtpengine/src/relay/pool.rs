@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::epoll::Epoll;
+use rtpengine_common::srtp::CryptoParams;
 use rtpengine_core::io::{MediaEvent, Now, OpenError, OpenPort, RelayCommand, StreamId};
 
 use super::counters::{KernelFold, RelayCounters};
@@ -16,11 +17,26 @@ use super::registry::{Entry, Registry};
 use super::shard::{self, Command, Events, Shard};
 use super::shared::StreamShared;
 use super::socket;
+use crate::srtp::{Direction, SharedRow};
 
 /// Reads the time for the relay threads.
 pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
 /// Work done by a relay thread between two drains of a socket. Who it returns follows the relaying from there.
-pub type Job = Box<dyn FnOnce() -> Option<Follower> + Send>;
+pub type Job = Box<dyn FnOnce(&mut dyn SrtpStates) -> Option<Follower> + Send>;
+
+/// What a relay thread knows of the streams under the keys of its sockets, for a [`Job`].
+pub trait SrtpStates {
+    /// From now on what is known of streams of RTP under these keys is kept in `row`, together with what the row knows.
+    /// `false`: the socket does not use them, or is closed.
+    fn share(
+        &mut self,
+        stream: StreamId,
+        direction: Direction,
+        keys: &Arc<CryptoParams>,
+        row: SharedRow,
+    ) -> bool;
+}
+
 /// Told the mark ([`rtpengine_common::settle::mark`]) of the newest RTP packet after each batch of a stream was sent on, by
 /// its relay thread, hence quick. `false`: not any more. Dropped then, with the stream, or for the next follower.
 pub type Follower = Box<dyn FnMut(u64) -> bool + Send>;

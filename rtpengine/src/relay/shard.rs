@@ -9,6 +9,7 @@ use ahash::AHashMap;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use rtpengine_common::settle;
+use rtpengine_common::srtp::CryptoParams;
 use rtpengine_core::io::{MediaEvent, Now, Reason, RelayCommand, StreamId};
 use slotmap::SlotMap;
 use socket2::Socket;
@@ -17,11 +18,12 @@ use super::batch::{BATCH, Batch, Place};
 use super::counters::KernelFold;
 use super::crypto;
 use super::load::Meter;
-use super::pool::{Clock, Job};
+use super::pool::{Clock, Job, SrtpStates};
 use super::queue::Queue;
 use super::registry::Registry;
 use super::shared::StreamShared;
 use super::stream::{Route, Sink, Stream, Token};
+use crate::srtp::{Direction, SharedRow};
 
 /// Sockets reported by one wait.
 const EVENTS: usize = 256;
@@ -187,8 +189,8 @@ impl Shard {
         count == BATCH
     }
 
-    /// Tells the stream's follower how far the relay has come with the last batch. Flows that settle have no crypto, so
-    /// their packets are still as they came.
+    /// Tells the stream's follower how far the relay has come with the last batch. What a packet is known by is the same
+    /// whether it is encrypted or not.
     fn follow(&mut self, token: Token, count: usize) {
         let Some(stream) = self.streams.get_mut(token) else { return };
         let Some(follower) = &mut stream.follower else { return };
@@ -316,7 +318,7 @@ impl Shard {
             // What hands over a stream that is closed by now would put a flow into the kernel that nobody takes out.
             Command::Handover { stream, job } if self.by_id.contains_key(&stream) => {
                 self.drain(stream);
-                let follower = job();
+                let follower = job(self);
                 if let Some(stream) = self.find(stream).filter(|_| follower.is_some()) {
                     stream.follower = follower;
                 }
@@ -367,6 +369,21 @@ impl Shard {
 
     fn find(&mut self, id: StreamId) -> Option<&mut Stream> {
         self.by_id.get(&id).and_then(|token| self.streams.get_mut(*token))
+    }
+}
+
+impl SrtpStates for Shard {
+    fn share(
+        &mut self,
+        stream: StreamId,
+        direction: Direction,
+        keys: &Arc<CryptoParams>,
+        row: SharedRow,
+    ) -> bool {
+        let active = self.find(stream).and_then(|stream| stream.active.as_deref_mut());
+        let context =
+            active.and_then(|active| active.context(direction)).filter(|context| context.is_of(keys));
+        context.map(|context| context.share(row)).is_some()
     }
 }
 

@@ -18,7 +18,7 @@ use super::gate::Gate;
 use super::pool::Follower;
 use super::shared::StreamShared;
 use super::{crypto, socket};
-use crate::srtp::Context;
+use crate::srtp::{Context, Direction};
 
 new_key_type! {
     /// A stream's place in its shard; stale once the stream is closed.
@@ -74,6 +74,16 @@ pub(super) struct Active {
     /// Where STUN goes.
     ice: Option<Gate>,
     call: Arc<str>,
+}
+
+impl Active {
+    /// The keys of a direction with what is known of the streams under them.
+    pub(super) fn context(&mut self, direction: Direction) -> Option<&mut Context> {
+        match direction {
+            Direction::Receive => self.receive.as_deref_mut(),
+            Direction::Transmit => self.transmit.as_deref_mut(),
+        }
+    }
 }
 
 fn sinks(streams: &[StreamId]) -> SmallVec<[Sink; 1]> {

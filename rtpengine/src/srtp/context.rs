@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use rtpengine_common::srtp::{CryptoParams, Refused};
+use rtpengine_common::srtp::abi::StreamState;
+use rtpengine_common::srtp::{CryptoParams, Refused, index};
 
-use super::session::{Session, word};
+use super::row::{self, Outcome, SharedRow};
+use super::session::{Session, sequence, word};
 use super::streams::{Full, Streams};
 
 /// Where the SSRC stands in RTP (RFC 3550 section 5.1) and, of its sender, in RTCP (section 6.4).
@@ -32,19 +34,30 @@ impl From<Full> for Denied {
     }
 }
 
+/// What keys are used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Packets from the party are decrypted.
+    Receive,
+    /// Packets to the party are encrypted.
+    Transmit,
+}
+
 /// The keys of one direction and its streams. Protects or unprotects, never both.
 pub struct Context {
     params: Arc<CryptoParams>,
     session: Session,
+    /// Streams of RTP that have no place in the row.
     rtp: Streams,
     rtcp: Streams,
+    row: Option<SharedRow>,
 }
 
 impl Context {
     /// With no stream known.
     pub fn new(params: Arc<CryptoParams>) -> Self {
         let session = Session::new(&params);
-        Self { params, session, rtp: Streams::default(), rtcp: Streams::default() }
+        Self { params, session, rtp: Streams::default(), rtcp: Streams::default(), row: None }
     }
 
     /// Whether its keys are these.
@@ -52,7 +65,24 @@ impl Context {
         Arc::ptr_eq(&self.params, params) || self.params == *params
     }
 
+    /// From now on what is known of streams of RTP is kept in this row, together with what the row knows. SSRCs that it has
+    /// no place for stay here: it has been full since they came, so it never takes them.
+    pub fn share(&mut self, row: SharedRow) {
+        if self.row.as_ref().is_some_and(|own| std::ptr::eq(own.streams(), row.streams())) {
+            return;
+        }
+        if let Some(old) = self.row.take() {
+            for stream in old.streams().snapshot().streams {
+                row::move_in(row.streams(), stream.ssrc, &stream.state);
+            }
+        }
+        self.rtp.take_out(|ssrc, state| row::move_in(row.streams(), ssrc, state));
+        self.row = Some(row);
+    }
+
     /// Makes SRTP, or SRTCP, of the packet in the first `len` bytes of `buffer`; returns its new length.
+    ///
+    /// No index of RTP is used twice, by whatever cipher.
     ///
     /// # Errors
     /// See [`Denied`].
@@ -60,11 +90,9 @@ impl Context {
         let session = &self.session;
         if rtcp {
             let ssrc = word(buffer, RTCP_SSRC);
-            self.rtcp.with(ssrc, |state| Ok(session.protect_rtcp(state, buffer, len)?))
-        } else {
-            let ssrc = word(buffer, RTP_SSRC);
-            self.rtp.with(ssrc, |state| Ok(session.protect_rtp(state, buffer, len)?))
+            return self.rtcp.with(ssrc, |state| Ok(session.protect_rtcp(state, buffer, len)?));
         }
+        self.rtp(true, buffer, |session, state, buffer| session.protect_rtp(state, buffer, len))
     }
 
     /// Makes RTP, or RTCP, of a packet; returns its new length.
@@ -75,10 +103,46 @@ impl Context {
         let session = &self.session;
         if rtcp {
             let ssrc = word(packet, RTCP_SSRC);
-            self.rtcp.with(ssrc, |state| Ok(session.unprotect_rtcp(state, packet)?))
-        } else {
-            let ssrc = word(packet, RTP_SSRC);
-            self.rtp.with(ssrc, |state| Ok(session.unprotect_rtp(state, packet)?))
+            return self.rtcp.with(ssrc, |state| Ok(session.unprotect_rtcp(state, packet)?));
         }
+        let checked = !self.params.session().unauthenticated_srtp;
+        self.rtp(checked, packet, |session, state, packet| session.unprotect_rtp(state, packet))
+    }
+
+    /// Has a packet of RTP processed with the state of its SSRC, wherever that is. `checked`: no index is used twice.
+    fn rtp(
+        &mut self,
+        checked: bool,
+        packet: &mut [u8],
+        work: impl Fn(&Session, &mut StreamState, &mut [u8]) -> Result<usize, Refused>,
+    ) -> Result<usize, Denied> {
+        let session = &self.session;
+        let (ssrc, sequence) = (word(packet, RTP_SSRC), sequence(packet));
+        if let Some(row) = &self.row {
+            let outcome =
+                row::with(row.streams(), ssrc, sequence, checked, |state| work(session, state, packet));
+            match outcome? {
+                Outcome::Done(length) => return Ok(length),
+                Outcome::Homeless(length, state) => {
+                    return self.rtp.with(ssrc, |stream| {
+                        *stream = state;
+                        Ok(length)
+                    });
+                }
+                Outcome::Elsewhere => {}
+            }
+        }
+        self.rtp.with(ssrc, |state| {
+            let index = index::guess(state.next, sequence).filter(|_| checked);
+            if let Some(index) = index {
+                state.check(index).map_err(Refused::from)?;
+            }
+            let length = work(session, state, packet)?;
+            if let Some(index) = index {
+                // AES-GCM has taken note of it, and so has whoever decrypts.
+                let _ = state.accept(index);
+            }
+            Ok(length)
+        })
     }
 }

@@ -3,6 +3,7 @@
 //! - [`Session`] holds the prepared keys of one direction. It does what
 //!   [`rtpengine_common::srtp::Session`] does, by the fastest implementation of each primitive, and is tested against it.
 //! - [`Context`] adds what must be known of every SSRC.
+//! - [`Row`] is memory for some of that which the XDP program works on as well.
 //! - `cipher` and `hmac` are the primitives, `streams` is the bounded memory of SSRCs.
 //!
 //! # What a packet costs
@@ -15,10 +16,12 @@
 mod cipher;
 mod context;
 mod hmac;
+mod row;
 mod session;
 mod streams;
 
-pub use context::{Context, Denied};
+pub use context::{Context, Denied, Direction};
+pub use row::{Row, SharedRow};
 pub use session::Session;
 
 /// Bytes that protecting a packet adds at most: the word of SRTCP, a tag of AES-GCM, a master key identifier.

@@ -318,7 +318,7 @@ pub(super) fn word(packet: &[u8], at: usize) -> u32 {
 }
 
 /// Sequence number of an RTP packet.
-fn sequence(packet: &[u8]) -> u16 {
+pub(super) fn sequence(packet: &[u8]) -> u16 {
     // Of the word's lower half.
     word(packet, 0) as u16
 }

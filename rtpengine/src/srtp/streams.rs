@@ -68,6 +68,13 @@ impl Streams {
         Ok(result)
     }
 
+    /// Offers all live streams, those used last first, and forgets those that are taken.
+    pub(super) fn take_out(&mut self, mut take: impl FnMut(u32, &StreamState) -> bool) {
+        self.live.sort_unstable_by_key(|live| std::cmp::Reverse(live.used));
+        self.live.retain(|live| !take(live.ssrc, &live.state));
+        self.last = 0;
+    }
+
     fn insert(&mut self, new: Live) {
         self.last = self.live.len();
         if self.live.len() < LIVE {

@@ -120,8 +120,19 @@ pub fn make_dir(path: &Path) -> Result<(), XdpError> {
 /// # Errors
 /// [`XdpError::Pin`].
 pub fn share_with_group(path: &Path) -> Result<(), XdpError> {
+    set_mode(path, GROUP_PIN)
+}
+
+/// Mode of pins that the daemon's group may open.
+pub const GROUP_PIN: u32 = 0o660;
+
+/// Says who may open a pin.
+///
+/// # Errors
+/// [`XdpError::Pin`].
+pub fn set_mode(path: &Path, mode: u32) -> Result<(), XdpError> {
     use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o660))
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))
         .map_err(|source| XdpError::Pin { path: path.to_owned(), source })
 }
 

@@ -7,6 +7,7 @@ use rtpengine_common::abi::{
     FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FLOW_VLAN, FlowInfo, FlowKey, FlowStats,
     FlowValue, MAX_CALL_ID, MAX_INTERFACE, MAX_TAG,
 };
+use rtpengine_common::srtp::Suite;
 use rtpengine_core::io::{FlowSpec, SourceMismatch};
 
 use crate::netlink::{LinkKind, NextHop};
@@ -63,6 +64,8 @@ pub struct Room {
     pub slot: u32,
     /// See [`FlowValue::idle_limit_ns`].
     pub idle_limit_ns: u64,
+    /// Numbers of its SRTP contexts, 0 for none: of what packets are decrypted with, and encrypted with.
+    pub contexts: (u32, u32),
 }
 
 /// The static part of a flow with at most one output.
@@ -72,6 +75,8 @@ pub fn value(spec: &FlowSpec, route: &Route, room: Room) -> FlowValue {
         flags: FLOW_ACTIVE,
         slot: room.slot,
         table: room.table,
+        receive_context: room.contexts.0,
+        transmit_context: room.contexts.1,
         idle_limit_ns: room.idle_limit_ns,
         expect_addr: map_address(spec.source.ip()),
         expect_port: spec.source.port().to_be_bytes(),
@@ -132,9 +137,10 @@ pub fn value(spec: &FlowSpec, route: &Route, room: Room) -> FlowValue {
     value
 }
 
-/// Who a flow belongs to.
+/// Who a flow belongs to. `suites`: what its packets are decrypted with, and encrypted with.
 #[must_use]
-pub fn info(spec: &FlowSpec, installed_ns: u64) -> FlowInfo {
+pub fn info(spec: &FlowSpec, suites: [Option<Suite>; 2], installed_ns: u64) -> FlowInfo {
+    let [receive, transmit] = suites;
     let identity = &spec.identity;
     FlowInfo {
         call_id: padded::<MAX_CALL_ID>(&identity.call_id),
@@ -147,7 +153,7 @@ pub fn info(spec: &FlowSpec, installed_ns: u64) -> FlowInfo {
         endpoint_addr: map_address(spec.source.ip()),
         endpoint_port: spec.source.port().to_be_bytes(),
         media: identity.media,
-        flags: u32::from(identity.offerer),
+        flags: u32::from(identity.offerer) | FlowInfo::suite_flags(receive, transmit),
     }
 }
 
@@ -194,7 +200,7 @@ mod tests {
         }
     }
 
-    const ROOM: Room = Room { table: 3, slot: 5, idle_limit_ns: 9 };
+    const ROOM: Room = Room { table: 3, slot: 5, idle_limit_ns: 9, contexts: (11, 12) };
 
     fn route(kind: LinkKind) -> Route {
         let hop = NextHop {
@@ -228,6 +234,7 @@ mod tests {
             (value.table, value.slot, value.idle_limit_ns, value.ifindex, value.mtu, value.tos),
             (3, 5, 9, 7, 1500, 184)
         );
+        assert_eq!((value.receive_context, value.transmit_context), (11, 12));
         assert_eq!((value.vlan, value.src_mac, value.dst_mac), ([1, 0x23], [1; 6], [2; 6]));
         assert_eq!(socket_address(value.expect_addr, value.expect_port), spec().source);
         assert_eq!(socket_address(value.dst_addr, value.dst_port), spec().outputs[0].to);
@@ -253,8 +260,9 @@ mod tests {
 
     #[test]
     fn long_names_are_cut_between_characters() {
-        let info = info(&spec(), 1);
+        let suites = [None, Some(Suite::NullHmacSha1_32)];
+        let info = info(&spec(), suites, 1);
         assert_eq!(std::str::from_utf8(&info.call_id).unwrap().trim_end_matches('\0'), "é".repeat(128));
-        assert_eq!(info.flags, 1);
+        assert_eq!((info.flags & 0xff, [info.receive_suite(), info.transmit_suite()]), (1, suites));
     }
 }

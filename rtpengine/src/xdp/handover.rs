@@ -13,7 +13,7 @@ use rtpengine_core::{io::StreamId, media::ssrc::KernelSsrc};
 use smallvec::SmallVec;
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::{clock, stats::StatsArea, table::TableMaps};
+use super::{clock, contexts::Shares, stats::StatsArea, table::TableMaps};
 use crate::relay::{self, KernelFold, RelayHandle};
 
 /// Implemented by the relay.
@@ -75,7 +75,7 @@ pub enum Outcome {
     Done,
     /// The kernel refused.
     Refused(io::Error),
-    /// Never run: cancelled, the table was closed or the relay does not know the stream.
+    /// Never run: cancelled, the table was closed, or the relay does not know the stream or has other keys for it.
     NotRun,
 }
 
@@ -110,6 +110,7 @@ struct Job {
     stream: StreamId,
     generation: u64,
     action: Action,
+    shares: Shares,
     relay: Arc<dyn Handover>,
     maps: Arc<TableMaps>,
     state: Arc<AtomicU8>,
@@ -118,8 +119,12 @@ struct Job {
 }
 
 impl Job {
-    fn run(&mut self) -> Option<relay::Follower> {
+    fn run(&mut self, states: &mut dyn relay::SrtpStates) -> Option<relay::Follower> {
         self.state.compare_exchange(WAITING, STARTED, AcqRel, Acquire).ok()?;
+        // With other keys than the relay the kernel must not begin; what the relay has will come here, too.
+        if !self.shares.iter().all(|share| share.make(states)) {
+            return None;
+        }
         let stats = self.maps.stats();
         let settling = match self.action {
             Action::Install(key, value) => {
@@ -186,13 +191,15 @@ impl Drop for Job {
     }
 }
 
-/// Hands a job to the relay. Exactly one report follows, also when the relay drops the job.
+/// Hands a job to the relay, which first shares what it knows of streams under the flow's keys. Exactly one report follows,
+/// also when the relay drops the job.
 pub fn start(
     relay: &Arc<dyn Handover>,
     maps: Arc<TableMaps>,
     reports: UnboundedSender<Report>,
     (stream, generation): (StreamId, u64),
     action: Action,
+    shares: Shares,
 ) -> Ticket {
     let state = Arc::new(AtomicU8::new(WAITING));
     let ticket = Ticket(Arc::clone(&state));
@@ -200,12 +207,13 @@ pub fn start(
         stream,
         generation,
         action,
+        shares,
         relay: Arc::clone(relay),
         maps,
         state,
         reports,
         outcome: Outcome::NotRun,
     };
-    relay.handover(stream, Box::new(move || job.run()));
+    relay.handover(stream, Box::new(move |states| job.run(states)));
     ticket
 }

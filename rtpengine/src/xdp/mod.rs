@@ -2,6 +2,7 @@
 //!
 //! - [`handle`]: what the rest of the daemon uses; `manager` and `state`: the thread behind it
 //! - [`table`], [`net`]: pinned maps; [`object`], [`devices`]: program, attachments; [`bpffs`] and [`sys`] below them
+//! - [`srtp`]: the maps with keys; [`contexts`]: who uses which of them
 //! - [`flow`]: a flow as the maps hold it; `hops`: its next hop; [`handover`]: how it changes hands
 //! - [`stats`], `slots`, [`counters`]: what the kernel counted
 //! - `orphans`: what daemons that are gone left behind
@@ -11,6 +12,7 @@
 
 pub mod bpffs;
 pub mod clock;
+pub mod contexts;
 pub mod counters;
 pub mod devices;
 pub mod error;
@@ -19,12 +21,14 @@ pub mod handle;
 pub mod handover;
 mod hops;
 mod manager;
+pub mod mapping;
 pub mod net;
 pub mod object;
 mod orphans;
 mod packet_log;
 pub mod queue;
 mod slots;
+pub mod srtp;
 mod state;
 pub mod stats;
 pub mod sys;

@@ -8,17 +8,20 @@ use std::{
     time::Duration,
 };
 
+use ahash::AHashSet;
 use rtpengine_common::{
     abi::{
         ABI_VERSION, FLOWS_MAP_FLAGS, FlowKey, FlowStats, FlowValue, MAX_CHUNKS, MAX_FLOWS, SLOTS_PER_CHUNK,
         STATS_MAP_FLAGS,
     },
     pins,
+    srtp::abi::MAX_SRTP_CONTEXTS,
 };
 
 use super::{
-    bpffs::{LockedDir, make_dir, remove_pin, share_with_group},
+    bpffs::{GROUP_PIN, LockedDir, make_dir, remove_pin, remove_tree, set_mode},
     error::XdpError,
+    srtp::{self, SrtpMaps},
     stats::StatsArea,
     sys::{self, Map, MapShape, MapType, Plain},
 };
@@ -39,6 +42,8 @@ pub struct NetMaps {
     pub flows: Map<FlowKey, FlowValue>,
     /// Counters, as memory.
     pub stats: Arc<StatsArea>,
+    /// SRTP contexts; read by the program.
+    pub srtp: SrtpMaps,
     /// Tables by device index.
     pub devices: Map<u32, u64>,
     chunks: Map<u32, u32>,
@@ -90,14 +95,15 @@ impl NetMaps {
         let stats = shape(MapType::Array, word, size::<FlowStats>(), MAX_FLOWS, STATS_MAP_FLAGS);
         let devices = shape(MapType::Hash, word, size::<u64>(), MAX_DEVICES, 0);
         let chunks = shape(MapType::Array, word, word, MAX_CHUNKS, 0);
-        let stats: Map<u32, FlowStats> = open_or_create(dir, pins::STATS, stats)?;
+        let stats: Map<u32, FlowStats> = open_or_create(dir, pins::STATS, stats, GROUP_PIN)?;
         let stats = StatsArea::map(stats.fd(), MAX_FLOWS).map_err(map_error(pins::STATS, MAX_FLOWS))?;
         Ok(Self {
             dir: dir.to_owned(),
-            flows: open_or_create(dir, pins::FLOWS, flows)?,
+            flows: open_or_create(dir, pins::FLOWS, flows, GROUP_PIN)?,
             stats: Arc::new(stats),
-            devices: open_or_create(dir, pins::DEVICES, devices)?,
-            chunks: open_or_create(dir, pins::CHUNKS, chunks)?,
+            srtp: SrtpMaps::open(dir)?,
+            devices: open_or_create(dir, pins::DEVICES, devices, GROUP_PIN)?,
+            chunks: open_or_create(dir, pins::CHUNKS, chunks, GROUP_PIN)?,
         })
     }
 
@@ -147,7 +153,31 @@ impl NetMaps {
         Ok(holder.and_then(|holder| holder.checked_sub(1)))
     }
 
-    /// Takes everything of a table out of the namespace: its flows, its chunks, its mark on the devices. Devices that
+    /// Wipes the contexts that came with a table's chunks and that none of its flows refers to.
+    ///
+    /// # Errors
+    /// [`XdpError::Map`].
+    pub fn wipe_unused(&self, table: u32) -> Result<(), XdpError> {
+        let numbers = self.srtp.numbers().map_err(map_error(pins::SRTP_CONTEXTS, MAX_SRTP_CONTEXTS))?;
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let failed = map_error(pins::FLOWS, MAX_FLOWS);
+        let mut used = AHashSet::new();
+        for key in self.flows.keys().map_err(&failed)? {
+            if let Some(value) = self.flows.get(&key).map_err(&failed)? {
+                used.extend([value.receive_context, value.transmit_context]);
+            }
+        }
+        for number in numbers {
+            if !used.contains(&number) && self.holder(srtp::chunk_of(number))? == Some(table) {
+                self.srtp.wipe(number).map_err(map_error(pins::SRTP_CONTEXTS, MAX_SRTP_CONTEXTS))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes everything of a table out of the namespace: its flows, their keys, its chunks, its mark on the devices. Devices that
     /// serve no other table lose the program, and with the last table everything goes.
     ///
     /// # Errors
@@ -163,6 +193,7 @@ impl NetMaps {
                 self.flows.remove(&key).map_err(&failed)?;
             }
         }
+        self.wipe_unused(table)?;
         let mut used = false;
         for chunk in 0..MAX_CHUNKS {
             match self.holder(chunk)? {
@@ -253,9 +284,11 @@ fn check_version(dir: &Path) -> Result<(), XdpError> {
     }
     let failed = |source| XdpError::Pin { path: dir.to_owned(), source };
     for entry in std::fs::read_dir(dir).map_err(failed)?.flatten() {
-        if entry.file_name() != pins::LINKS {
-            remove_pin(&entry.path()).map_err(failed)?;
+        if entry.file_name() == pins::LINKS {
+            continue;
         }
+        let folder = entry.file_type().map_err(failed)?.is_dir();
+        if folder { remove_tree(&entry.path()) } else { remove_pin(&entry.path()) }.map_err(failed)?;
     }
     let shape = MapShape {
         map_type: MapType::Array as u32,
@@ -264,11 +297,11 @@ fn check_version(dir: &Path) -> Result<(), XdpError> {
         max_entries: 1,
         flags: 0,
     };
-    let version: Map<u32, u32> = open_or_create(dir, VERSION, shape)?;
+    let version: Map<u32, u32> = open_or_create(dir, VERSION, shape, GROUP_PIN)?;
     version.put(&0, &ABI_VERSION).map_err(map_error(VERSION, 1))
 }
 
-/// Opens a pinned map or creates and pins it.
+/// Opens a pinned map, or creates it and pins it for those that the mode says.
 ///
 /// # Errors
 /// [`XdpError::Map`], [`XdpError::Pin`].
@@ -276,6 +309,7 @@ pub(super) fn open_or_create<K: Plain, V: Plain>(
     dir: &Path,
     name: &str,
     shape: MapShape,
+    mode: u32,
 ) -> Result<Map<K, V>, XdpError> {
     let path = dir.join(name);
     let failed = map_error(name, shape.max_entries);
@@ -284,7 +318,7 @@ pub(super) fn open_or_create<K: Plain, V: Plain>(
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let fd = sys::create_map(&format!("rtpe_{name}"), shape).map_err(&failed)?;
             sys::pin(fd.as_fd(), &path).map_err(|source| XdpError::Pin { path: path.clone(), source })?;
-            share_with_group(&path)?;
+            set_mode(&path, mode)?;
             fd
         }
         Err(source) => return Err(XdpError::Pin { path, source }),

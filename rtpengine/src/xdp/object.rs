@@ -8,7 +8,7 @@ use std::{
 use aya::{EbpfLoader, programs::Xdp};
 use rtpengine_common::pins;
 
-use super::{bpffs::share_with_group, error::XdpError, packet_log::PacketLog};
+use super::{bpffs::share_with_group, error::XdpError, packet_log::PacketLog, srtp};
 
 /// The object `cargo xtask build-ebpf` made.
 #[cfg(feature = "xdp")]
@@ -38,6 +38,9 @@ impl Program {
         let mut loader = EbpfLoader::new();
         for name in SHARED {
             loader.map_pin_path(name, dir.join(name));
+        }
+        for name in srtp::NAMES {
+            loader.map_pin_path(name, srtp::folder(dir).join(name));
         }
         let mut ebpf = loader.load(OBJECT).map_err(|error| XdpError::Load(chain(&error)))?;
         let program: &mut Xdp = ebpf

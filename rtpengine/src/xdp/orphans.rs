@@ -27,13 +27,17 @@ fn sweep_table(root: &BpfRoot, number: u32, now_ns: u64) -> Result<(), XdpError>
     let Some(table) = Table::ownerless(root, number)? else { return Ok(()) };
     let owner = table.owner();
     let failed = |source| XdpError::Map { name: format!("flows of table {number}"), entries: 0, source };
-    let mut left = 0u32;
+    let (mut left, mut gone) = (0u32, false);
     for flow in table.maps.list().map_err(failed)? {
         if expired(&flow.stats, &flow.info, owner.heartbeat_ns, owner.orphan_after_ns, now_ns) {
             table.maps.remove(&flow.key, flow.value.slot).map_err(failed)?;
+            gone = true;
         } else {
             left += 1;
         }
+    }
+    if gone {
+        table.maps.net.wipe_unused(number)?;
     }
     let owner_gone = now_ns.saturating_sub(owner.heartbeat_ns) > owner.orphan_after_ns;
     if left == 0 && owner_gone {
@@ -71,7 +75,7 @@ mod tests {
             debug: false,
             identity: Box::default(),
         };
-        let info = flow::info(&spec, 100);
+        let info = flow::info(&spec, [None; 2], 100);
         let seen = |last_seen_ns| FlowStats { last_seen_ns, ..FlowStats::default() };
         assert!(!expired(&seen(500), &info, 100, 50, 550));
         assert!(expired(&seen(500), &info, 100, 50, 551));

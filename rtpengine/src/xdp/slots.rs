@@ -1,4 +1,5 @@
-//! Who owns which row of the counters. A freed row rests until no CPU can still be counting into it.
+//! Who owns which row of a map: of the counters, or of SRTP contexts. A freed row rests until no CPU can still be at work
+//! with it.
 
 use std::collections::VecDeque;
 
@@ -59,7 +60,7 @@ impl Slots {
         }
     }
 
-    /// Gives back a slot that no packet can have reached.
+    /// Gives back a slot that no packet can reach.
     pub fn release_unused(&mut self, slot: u32) {
         if let Some(state) = self.slot(slot) {
             *state = Slot::Free;
@@ -74,12 +75,18 @@ impl Slots {
 
     /// The next slot whose rest is over; it is free from now on.
     pub fn next_rested(&mut self, now_ns: u64) -> Option<u32> {
+        let slot = self.pop_rested(now_ns)?;
+        self.release_unused(slot);
+        Some(slot)
+    }
+
+    /// As [`Slots::next_rested`], but the slot stays in use until [`Slots::release_unused`].
+    pub fn pop_rested(&mut self, now_ns: u64) -> Option<u32> {
         let (until, slot) = *self.resting.front()?;
         if until > now_ns {
             return None;
         }
         self.resting.pop_front();
-        self.release_unused(slot);
         Some(slot)
     }
 

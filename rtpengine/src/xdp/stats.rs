@@ -2,8 +2,7 @@
 
 use std::{
     io,
-    os::fd::{AsRawFd, BorrowedFd},
-    ptr::NonNull,
+    os::fd::BorrowedFd,
     sync::atomic::{
         AtomicU32, AtomicU64,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -12,18 +11,11 @@ use std::{
 
 use rtpengine_common::abi::{FlowStats, SsrcStats};
 
+use super::mapping::Mapping;
+
 /// The mapped array of [`FlowStats`], indexed by slot. Slots out of range read as zeroes and are never written.
 #[derive(Debug)]
-pub struct StatsArea {
-    base: NonNull<FlowStats>,
-    slots: usize,
-    bytes: usize,
-}
-
-// SAFETY: all access goes through atomics; the mapping lives until the last owner drops it.
-unsafe impl Send for StatsArea {}
-// SAFETY: as above.
-unsafe impl Sync for StatsArea {}
+pub struct StatsArea(Mapping<FlowStats>);
 
 impl StatsArea {
     /// Maps an array map with `BPF_F_MMAPABLE` whose elements are [`FlowStats`].
@@ -31,25 +23,7 @@ impl StatsArea {
     /// # Errors
     /// As `mmap(2)`.
     pub fn map(fd: BorrowedFd<'_>, slots: u32) -> io::Result<Self> {
-        let slots = usize::try_from(slots).unwrap_or(usize::MAX);
-        // Elements of array maps are spaced by their size rounded up to 8, which `FlowStats` is a multiple of.
-        let bytes = slots.checked_mul(size_of::<FlowStats>()).ok_or(io::ErrorKind::InvalidInput)?;
-        // SAFETY: a fresh shared mapping at an address of the kernel's choice; the kernel checks the length against the map.
-        let address = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
-                bytes,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_SHARED,
-                fd.as_raw_fd(),
-                0,
-            )
-        };
-        if address == libc::MAP_FAILED {
-            return Err(io::Error::last_os_error());
-        }
-        let base = NonNull::new(address.cast::<FlowStats>()).ok_or(io::ErrorKind::InvalidData)?;
-        Ok(Self { base, slots, bytes })
+        Mapping::new(fd, slots).map(Self)
     }
 
     /// The counters of a slot. Fields are read one by one: a packet counted meanwhile may show in some of them only.
@@ -149,11 +123,10 @@ impl StatsArea {
     }
 
     fn slot(&self, slot: u32) -> Option<Fields> {
-        let index = usize::try_from(slot).ok().filter(|index| *index < self.slots)?;
-        // SAFETY: `index` is inside the mapping, so every projected field is in bounds and aligned; no reference to the
+        let at = self.0.at(slot)?.as_ptr();
+        // SAFETY: an element of the mapping, so every projected field is in bounds and aligned; no reference to the
         // shared memory is made, only raw field addresses.
         unsafe {
-            let at = self.base.as_ptr().add(index);
             let ssrcs = std::array::from_fn(|i| {
                 let ssrc = (&raw mut (*at).ssrcs).cast::<SsrcStats>().add(i);
                 SsrcFields {
@@ -175,15 +148,6 @@ impl StatsArea {
                 handed_up: &raw mut (*at).handed_up,
                 relayed: &raw mut (*at).relayed,
             })
-        }
-    }
-}
-
-impl Drop for StatsArea {
-    fn drop(&mut self) {
-        // SAFETY: exactly the mapping made in `map`; nobody can hold an address into it once the area is dropped.
-        unsafe {
-            libc::munmap(self.base.as_ptr().cast(), self.bytes);
         }
     }
 }

@@ -23,6 +23,8 @@ const BPF_OBJ_GET: libc::c_long = 7;
 const BPF_OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const BPF_LINK_CREATE: libc::c_long = 28;
 const BPF_LINK_UPDATE: libc::c_long = 29;
+/// `BPF_MAP_UPDATE_ELEM` only replaces.
+const BPF_EXIST: u64 = 2;
 /// `BPF_XDP` of `enum bpf_attach_type`.
 const ATTACH_XDP: u32 = 37;
 /// `BPF_LINK_TYPE_XDP`.
@@ -281,7 +283,10 @@ plain!(
     rtpengine_common::abi::FlowValue,
     rtpengine_common::abi::FlowStats,
     rtpengine_common::abi::FlowInfo,
-    rtpengine_common::abi::Owner
+    rtpengine_common::abi::Owner,
+    rtpengine_common::srtp::abi::SrtpContext,
+    rtpengine_common::srtp::abi::SrtpStreams,
+    rtpengine_common::srtp::ghash::HashKey
 );
 
 /// A map with checked key and value sizes.
@@ -354,6 +359,19 @@ impl<K: Plain, V: Plain> Map<K, V> {
             Ok(_) => Ok(true),
             Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Overwrites one element, then removes it. An absent one is left so.
+    ///
+    /// # Errors
+    /// As the map access.
+    pub fn wipe(&self, key: &K, zero: &V) -> io::Result<()> {
+        let mut attr = self.elem(key, std::ptr::from_ref(zero) as u64, BPF_EXIST);
+        match bpf(BPF_MAP_UPDATE_ELEM, &mut attr) {
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => self.remove(key).map(drop),
         }
     }
 

@@ -13,7 +13,7 @@ use rtpengine_common::{
 };
 
 use super::{
-    bpffs::{BpfRoot, LockedDir, remove_pin},
+    bpffs::{BpfRoot, GROUP_PIN, LockedDir, remove_pin},
     clock,
     error::XdpError,
     flow::AdoptedFlow,
@@ -54,8 +54,8 @@ impl TableMaps {
         Ok(Self {
             number,
             net,
-            info: open_or_create(dir, pins::INFO, info)?,
-            owner: open_or_create(dir, pins::OWNER, owner)?,
+            info: open_or_create(dir, pins::INFO, info, GROUP_PIN)?,
+            owner: open_or_create(dir, pins::OWNER, owner, GROUP_PIN)?,
             closed: Mutex::new(false),
         })
     }

@@ -11,9 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rtpengine::relay::Job;
+use rtpengine::relay::{Job, SrtpStates};
+use rtpengine::srtp::{Direction, SharedRow};
 use rtpengine::xdp::{self, BpfRoot, Handover, OffloadConfig, OffloadHandle, StartReport, XdpError};
 use rtpengine_common::abi::{MAX_SSRCS, SsrcStats};
+use rtpengine_common::srtp::CryptoParams;
 use rtpengine_core::io::{
     FlowCommand, FlowIdentity, FlowOutput, FlowSpec, MediaEvent, Path, SourceMismatch, StreamId,
 };
@@ -30,6 +32,15 @@ pub struct NoRelay {
     pub absorbed: Mutex<Vec<SsrcStats>>,
 }
 
+/// The relay has no keys.
+struct NoKeys;
+
+impl SrtpStates for NoKeys {
+    fn share(&mut self, _: StreamId, _: Direction, _: &Arc<CryptoParams>, _: SharedRow) -> bool {
+        false
+    }
+}
+
 pub const SEEN_SSRC: u32 = 0x1234_5678;
 /// Three times round the sequence numbers.
 pub const SEEN_HIGHEST: u32 = 0x0003_0001;
@@ -37,7 +48,7 @@ pub const SEEN_HIGHEST: u32 = 0x0003_0001;
 impl Handover for NoRelay {
     fn handover(&self, _: StreamId, job: Job) {
         // Nothing is on its way to this relay: flows forward at once.
-        drop(job());
+        drop(job(&mut NoKeys));
     }
 
     fn sources(&self, _: StreamId) -> SmallVec<[(u32, u32); MAX_SSRCS]> {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use rtpengine::relay::{RelayConfig, RelayCounters, RelayHandle, RelayPool};
+use rtpengine::relay::{RelayConfig, RelayCounters, RelayHandle, RelayPool, SrtpStates};
 use rtpengine_core::io::{
     Affinity, Component, Learning, MediaEvent, Now, OpenPort, RelayCommand, RelayStream, SourcePolicy,
     StreamId,
@@ -88,7 +88,7 @@ impl Relay {
     /// Waits until everything handed over so far is executed.
     pub fn settle(&self, port: Port) {
         let (done, executed) = mpsc::channel();
-        let job = move || {
+        let job = move |_: &mut dyn SrtpStates| {
             done.send(()).expect("test waits");
             None
         };
@@ -100,7 +100,7 @@ impl Relay {
     pub fn hold_up(&self, port: Port) -> mpsc::Sender<()> {
         let (resume, wait) = mpsc::channel::<()>();
         let (started, running) = mpsc::channel();
-        let job = move || {
+        let job = move |_: &mut dyn SrtpStates| {
             started.send(()).expect("test waits");
             // Ends with an error once the sender is dropped.
             let _ = wait.recv();

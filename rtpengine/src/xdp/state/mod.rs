@@ -18,6 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::{
     clock,
+    contexts::{Contexts, FlowKeys},
     counters::CounterBook,
     devices::{AttachMode, Devices},
     error::XdpError,
@@ -30,7 +31,7 @@ use super::{
     table::Table,
 };
 use crate::netlink::{Lookup, RouteClient, Unresolved};
-use transitions::refusal;
+pub(super) use transitions::refusal;
 
 /// Where a flow is.
 #[derive(Debug)]
@@ -54,10 +55,11 @@ enum Idle {
     Waking,
 }
 
-#[derive(Debug)]
 struct Flow {
     spec: Box<FlowSpec>,
     hop: Option<HopKey>,
+    /// The contexts that it had in the kernel last, or has there.
+    keys: FlowKeys,
     place: Place,
     /// Number of the newest handover job; reports of others are out of date.
     generation: u64,
@@ -77,11 +79,14 @@ pub(super) struct State {
     status: Arc<RwLock<Status>>,
     counters: Arc<CounterBook>,
     slots: Slots,
+    contexts: Contexts,
     /// The stream a resting slot is folded into.
     resting: AHashMap<u32, StreamId>,
     hops: Hops,
     flows: AHashMap<StreamId, Flow>,
     adopted: AHashMap<FlowKey, AdoptedFlow>,
+    /// The contexts of those that have some.
+    inherited: AHashMap<FlowKey, FlowKeys>,
     generation: u64,
     idle_ns: u64,
     /// [`State::publish`] has something to do.
@@ -99,6 +104,7 @@ impl State {
         status: Arc<RwLock<Status>>,
     ) -> Self {
         let counters = Arc::new(CounterBook::new(Arc::clone(table.maps.stats())));
+        let contexts = Contexts::new(Arc::clone(&table.maps.net));
         let idle_ns = u64::try_from(config.idle_after.as_nanos()).unwrap_or(u64::MAX);
         Self {
             config,
@@ -110,10 +116,12 @@ impl State {
             status,
             counters,
             slots: Slots::new(rtpengine_common::abi::MAX_FLOWS),
+            contexts,
             resting: AHashMap::new(),
             hops: Hops::default(),
             flows: AHashMap::new(),
             adopted: AHashMap::new(),
+            inherited: AHashMap::new(),
             generation: 0,
             idle_ns,
             changed: false,
@@ -139,23 +147,35 @@ impl State {
             return Err(XdpError::Attach(text));
         }
         for first in self.table.maps.net.chunks_of(self.table.number)? {
-            self.slots.add_chunk(first, SLOTS_PER_CHUNK);
+            self.add_chunk(first);
         }
         let flows = self.table.maps.list().map_err(self.map_error())?;
         for flow in flows {
-            if self.slots.claim(flow.value.slot) {
-                self.table.maps.stats().adopt(flow.value.slot);
-                self.adopted.insert(flow.key, flow);
-            } else {
+            // Without its keys a flow forwards nothing.
+            let Some(keys) = self.contexts.inherit(&flow).filter(|_| self.slots.claim(flow.value.slot))
+            else {
                 self.remove_key(&flow.key, flow.value.slot);
+                continue;
+            };
+            self.table.maps.stats().adopt(flow.value.slot);
+            self.adopted.insert(flow.key, flow);
+            if !keys.is_empty() {
+                self.inherited.insert(flow.key, keys);
             }
         }
+        self.table.maps.net.wipe_unused(self.table.number)?;
         if !self.adopted.is_empty() {
             tracing::info!(target: "core", table = self.table.number, flows = self.adopted.len(), "flows of a predecessor keep forwarding");
         }
         self.changed = true;
         self.publish();
         Ok(self.adopted.values().copied().collect())
+    }
+
+    /// A chunk of counters, by its first slot, and of contexts is the table's.
+    fn add_chunk(&mut self, first: u32) {
+        self.slots.add_chunk(first, SLOTS_PER_CHUNK);
+        self.contexts.add_chunk(first / SLOTS_PER_CHUNK);
     }
 
     /// A new or changed flow.
@@ -181,7 +201,8 @@ impl State {
             }
             None => {
                 let place = self.claim(&spec).unwrap_or(Place::Userspace(Reason::NotEstablished));
-                let flow = Flow { spec, hop, place, generation: 0, leaving: false, reported: None };
+                let keys = self.inherited.remove(&flow::key(spec.local)).unwrap_or_default();
+                let flow = Flow { spec, hop, keys, place, generation: 0, leaving: false, reported: None };
                 self.flows.insert(stream, flow);
             }
         }
@@ -231,6 +252,7 @@ impl State {
         for (key, flow) in std::mem::take(&mut self.adopted) {
             self.remove_key(&key, flow.value.slot);
             self.slots.retire(flow.value.slot, now);
+            self.inherited.remove(&key);
         }
     }
 

@@ -68,12 +68,6 @@ impl State {
         if spec.outputs.len() > 1 {
             return Err(Reason::ManyOutputs);
         }
-        if spec.inherits_keys
-            || spec.crypto.is_some()
-            || spec.outputs.iter().any(|output| output.crypto.is_some())
-        {
-            return Err(Reason::Srtp);
-        }
         let own = tables.owner_of(spec.local.ip()).and_then(|index| tables.attach_point(index));
         let from_here = tables.is_local(spec.source.ip());
         // Packets between sockets of this host pass loopback, whatever device owns the addresses.

@@ -2,41 +2,101 @@
 
 use std::{io, sync::Arc};
 
-use rtpengine_common::abi::{FlowKey, FlowValue, SLOTS_PER_CHUNK};
-use rtpengine_core::io::{MediaEvent, Path, Reason, StreamId};
+use rtpengine_common::abi::{FlowKey, FlowValue};
+use rtpengine_core::io::{FlowSpec, MediaEvent, Path, Reason, StreamId};
 
 use super::{Idle, Place, State};
 use crate::{
     netlink::Tables,
+    srtp::Direction,
     xdp::{
         clock,
+        contexts::{FlowKeys, Share, Shares},
         flow::{self, Room, Route},
         handover::{self, Action},
+        table::Table,
     },
 };
 
 impl State {
     /// Brings one flow in line.
     pub(super) fn evaluate(&mut self, stream: StreamId, tables: &Tables) {
+        // The report of the job comes and evaluates again.
+        if self.flows.get(&stream).is_none_or(|flow| matches!(flow.place, Place::Entering { .. })) {
+            return;
+        }
         let wanted = self.wanted(stream, tables);
-        let Some(flow) = self.flows.get(&stream) else { return };
-        match (&flow.place, wanted) {
-            // The report of the job comes and evaluates again.
-            (Place::Entering { .. }, _) => {}
-            (Place::Userspace(_), Ok(route)) => self.enter(stream, &route),
-            (Place::Kernel { slot, value, .. }, Ok(route)) => {
-                let new = flow::value(&flow.spec, &route, self.room(*slot));
-                if new != *value {
-                    self.replace(stream, new);
-                }
-            }
-            (Place::Userspace(_) | Place::Kernel { .. }, Err(reason)) => self.withdraw(stream, reason),
+        match wanted.and_then(|route| Ok((route, self.keys(stream)?))) {
+            Err(reason) => self.withdraw(stream, reason),
+            Ok((route, keys)) => self.admit(stream, &route, keys),
         }
         self.tell(stream);
     }
 
-    fn room(&self, slot: u32) -> Room {
-        Room { table: self.table.number, slot, idle_limit_ns: self.idle_ns }
+    /// Brings a flow in line that may be in the kernel.
+    fn admit(&mut self, stream: StreamId, route: &Route, keys: FlowKeys) {
+        let Some(flow) = self.flows.get_mut(&stream) else { return };
+        match &flow.place {
+            Place::Entering { .. } => {}
+            // The relay has other keys now, and shares what it knows under them first.
+            Place::Kernel { .. } if !keys.are(&flow.keys) => {
+                self.withdraw(stream, Reason::NotEstablished);
+                self.enter(stream, route, keys);
+            }
+            Place::Kernel { slot, value, .. } => {
+                let (slot, old) = (*slot, *value);
+                let new = flow::value(&flow.spec, route, Self::room(&self.table, self.idle_ns, slot, &keys));
+                if new != old {
+                    self.replace(stream, new);
+                }
+            }
+            Place::Userspace(_) => self.enter(stream, route, keys),
+        }
+    }
+
+    fn room(table: &Table, idle_limit_ns: u64, slot: u32, keys: &FlowKeys) -> Room {
+        Room { table: table.number, slot, idle_limit_ns, contexts: keys.numbers() }
+    }
+
+    /// The contexts of a flow.
+    fn keys(&mut self, stream: StreamId) -> Result<FlowKeys, Reason> {
+        match self.try_keys(stream) {
+            Err(Reason::TableFull) if self.take_chunk() => self.try_keys(stream),
+            keys => keys,
+        }
+    }
+
+    fn try_keys(&mut self, stream: StreamId) -> Result<FlowKeys, Reason> {
+        let flow = self.flows.get(&stream).ok_or(Reason::Deleting)?;
+        let (spec, current) = (&flow.spec, &flow.keys);
+        if spec.inherits_keys {
+            let inherited = current.inherited && !current.is_empty();
+            return if inherited { Ok(current.clone()) } else { Err(Reason::NoKeys) };
+        }
+        let receive = spec.crypto.as_ref().map(|crypto| {
+            self.contexts.acquire(stream, Direction::Receive, crypto, current.receive.as_ref())
+        });
+        let output = spec.outputs.first();
+        let transmit = output.and_then(|output| {
+            let (crypto, transmit) = (output.crypto.as_ref()?, current.transmit.as_ref());
+            Some(self.contexts.acquire(output.stream, Direction::Transmit, crypto, transmit))
+        });
+        Ok(FlowKeys { receive: receive.transpose()?, transmit: transmit.transpose()?, inherited: false })
+    }
+
+    /// More rows of counters and contexts. `false`: there are none.
+    fn take_chunk(&mut self) -> bool {
+        match self.table.maps.net.take_chunk(self.table.number) {
+            Ok(Some(first)) => {
+                self.add_chunk(first);
+                true
+            }
+            Ok(None) => false,
+            Err(error) => {
+                tracing::warn!(target: "core", table = self.table.number, %error, "no room for more flows");
+                false
+            }
+        }
     }
 
     /// A row of the counters.
@@ -44,30 +104,26 @@ impl State {
         if let Some(slot) = self.slots.allocate() {
             return Some(slot);
         }
-        match self.table.maps.net.take_chunk(self.table.number) {
-            Ok(first) => self.slots.add_chunk(first?, SLOTS_PER_CHUNK),
-            Err(error) => {
-                tracing::warn!(target: "core", table = self.table.number, %error, "no room for more flows");
-                return None;
-            }
-        }
-        self.slots.allocate()
+        if self.take_chunk() { self.slots.allocate() } else { None }
     }
 
     /// Userspace to kernel.
-    fn enter(&mut self, stream: StreamId, route: &Route) {
-        let room = self.allocate().map(|slot| self.room(slot));
+    fn enter(&mut self, stream: StreamId, route: &Route, keys: FlowKeys) {
+        let slot = self.allocate();
         let Some(flow) = self.flows.get_mut(&stream) else { return };
-        let Some(room) = room else {
+        let Some(slot) = slot else {
             flow.place = Place::Userspace(Reason::TableFull);
             return;
         };
-        let slot = room.slot;
+        let room = Self::room(&self.table, self.idle_ns, slot, &keys);
+        let shares = shares(&flow.spec, &keys);
+        let suites = keys.suites();
+        flow.keys = keys;
         let now = clock::now_ns();
         let key = flow::key(flow.spec.local);
         let value = flow::value(&flow.spec, route, room);
         self.table.maps.stats().reset(slot, now);
-        if let Err(error) = self.table.maps.info.put(&key, &flow::info(&flow.spec, now)) {
+        if let Err(error) = self.table.maps.info.put(&key, &flow::info(&flow.spec, suites, now)) {
             flow.place = Place::Userspace(refusal(&error));
             self.slots.release_unused(slot);
             return;
@@ -82,6 +138,7 @@ impl State {
             self.reporter.clone(),
             (stream, self.generation),
             Action::Install(key, value),
+            shares,
         );
         flow.place = Place::Entering { slot, value, ticket };
     }
@@ -96,7 +153,7 @@ impl State {
             .table
             .maps
             .info
-            .put(&key, &flow::info(&flow.spec, installed))
+            .put(&key, &flow::info(&flow.spec, flow.keys.suites(), installed))
             .and_then(|()| self.table.maps.install(&key, &new));
         match outcome {
             Ok(_) => {
@@ -173,8 +230,17 @@ impl State {
     }
 }
 
+/// What the relay is to share before the flow can be in the kernel.
+fn shares(spec: &FlowSpec, keys: &FlowKeys) -> Shares {
+    let receive = Share::new(spec.stream, Direction::Receive, spec.crypto.as_ref(), keys.receive.as_ref());
+    let transmit = spec.outputs.first().and_then(|output| {
+        Share::new(output.stream, Direction::Transmit, output.crypto.as_ref(), keys.transmit.as_ref())
+    });
+    receive.into_iter().chain(transmit).collect()
+}
+
 /// Why the kernel did not take a flow.
-pub(super) fn refusal(error: &io::Error) -> Reason {
+pub(in crate::xdp) fn refusal(error: &io::Error) -> Reason {
     match error.raw_os_error() {
         Some(libc::E2BIG) => Reason::TableFull,
         Some(_) | None => Reason::KernelError,

@@ -9,6 +9,7 @@ use crate::{
     netlink::RouteClient,
     xdp::{
         clock,
+        contexts::Shares,
         handover::{self, Action},
         orphans,
     },
@@ -40,10 +41,11 @@ impl State {
         self.changed = true;
     }
 
-    /// Heartbeat, rested slots, idle flows.
+    /// Heartbeat, rested slots and contexts, idle flows.
     pub fn tick(&mut self) {
         let now = clock::now_ns();
         self.table.heartbeat(now);
+        self.contexts.collect(now);
         while let Some(slot) = self.slots.next_rested(now) {
             if let Some(stream) = self.resting.remove(&slot) {
                 self.tell_relay(stream, slot);
@@ -73,6 +75,7 @@ impl State {
         for (key, slot) in expired {
             self.adopted.remove(&key);
             self.remove_key(&key, slot);
+            self.inherited.remove(&key);
             self.slots.retire(slot, now);
         }
         orphans::sweep(&self.config.root, self.table.number, now);
@@ -100,6 +103,7 @@ impl State {
                     self.reporter.clone(),
                     (stream, self.generation),
                     Action::Wake(*slot),
+                    Shares::new(),
                 );
             }
             Idle::Yes { .. } | Idle::Waking => {}
