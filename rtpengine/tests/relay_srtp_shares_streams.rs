@@ -1,6 +1,8 @@
 //! What the relay knows of streams is shared with whoever else handles their packets: here with a session of the
 //! reference implementation, in the place of the kernel.
 
+#![expect(clippy::expect_used, reason = "helpers of tests fail the test")]
+
 mod relay_support;
 
 use std::sync::{Arc, mpsc};
@@ -35,7 +37,7 @@ struct Kernel {
 }
 
 fn word(packet: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes(packet[at..at + 4].try_into().unwrap())
+    u32::from_be_bytes(packet[at..at + 4].try_into().expect("four bytes"))
 }
 
 /// One packet by the protocol of the shared words; `None`: refused.
@@ -54,7 +56,7 @@ fn process(
 
 impl Kernel {
     fn new(pair: &SecurePair) -> Self {
-        let session = |params: &Option<Arc<CryptoParams>>| Session::new(params.as_deref().unwrap());
+        let session = |params: &Option<Arc<CryptoParams>>| Session::new(params.as_deref().expect("keys"));
         let kernel = Self {
             receive: session(&pair.caller.keys.receive),
             transmit: session(&pair.callee.keys.transmit),
@@ -95,13 +97,13 @@ fn share(
     row: &Arc<Memory>,
 ) -> bool {
     let (done, shared) = mpsc::channel();
-    let (keys, row) = (keys.clone().unwrap(), Arc::clone(row) as SharedRow);
+    let (keys, row) = (keys.clone().expect("keys"), Arc::clone(row) as SharedRow);
     let job = move |states: &mut dyn SrtpStates| {
-        done.send(states.share(port.stream, direction, &keys, row)).unwrap();
+        done.send(states.share(port.stream, direction, &keys, row)).expect("test waits");
         None
     };
     pair.relay.handle.handover(port.stream, Box::new(job));
-    shared.recv_timeout(PATIENCE).unwrap()
+    shared.recv_timeout(PATIENCE).expect("the job runs")
 }
 
 fn by(ssrc: u32, sequence: u16) -> Vec<u8> {
