@@ -114,6 +114,8 @@ fn flows_json(flows: &[Flow], now_ns: u64) -> String {
                 "from": flow.from.to_string(),
                 "to": flow.to.to_string(),
                 "path": flow.state.name(),
+                "decrypt": flow.decrypt,
+                "encrypt": flow.encrypt,
                 "packets": flow.packets,
                 "bytes": flow.bytes,
                 "punted": flow.punted,
@@ -143,6 +145,8 @@ fn flows_text(flows: &[Flow], now_ns: u64) -> String {
         "FROM",
         "TO",
         "PATH",
+        "DECRYPT",
+        "ENCRYPT",
         "PACKETS",
         "BYTES",
         "IDLE",
@@ -162,6 +166,8 @@ fn flows_text(flows: &[Flow], now_ns: u64) -> String {
             flow.from.to_string(),
             flow.to.to_string(),
             flow.state.name().to_owned(),
+            flow.decrypt.unwrap_or("-").to_owned(),
+            flow.encrypt.unwrap_or("-").to_owned(),
             flow.packets.to_string(),
             flow.bytes.to_string(),
             seconds(age(flow.last_seen_ns, now_ns)),
@@ -172,7 +178,7 @@ fn flows_text(flows: &[Flow], now_ns: u64) -> String {
             flow.last_reason.map_or_else(|| "-".to_owned(), reason_name),
         ]);
     }
-    render::align_right(&mut table, &[2, 8, 9, 10, 11, 13, 14]);
+    render::align_right(&mut table, &[2, 10, 11, 12, 13, 15, 16]);
     format!("{}\n", table.trim_fmt())
 }
 
@@ -245,6 +251,7 @@ mod tests {
         FLOW_ACTIVE, FLOW_REDIRECT, FLOW_SOURCE_DROP, FLOW_VLAN, FlowInfo, FlowKey, FlowStats, FlowValue,
         SsrcStats,
     };
+    use rtpengine_common::srtp::Suite;
 
     use super::*;
 
@@ -263,6 +270,7 @@ mod tests {
         let value = FlowValue {
             flags: FLOW_ACTIVE | FLOW_SOURCE_DROP | FLOW_REDIRECT | FLOW_VLAN,
             ifindex: 0x7fff_ffff,
+            transmit_context: 7,
             vlan: (0x2000_u16 | 12).to_be_bytes(),
             src_addr: mapped(2),
             dst_addr: mapped(3),
@@ -291,7 +299,7 @@ mod tests {
             endpoint_addr: mapped(9),
             endpoint_port: 5004_u16.to_be_bytes(),
             media: 1,
-            flags: 0,
+            flags: FlowInfo::suite_flags(None, Some(Suite::AeadAes128Gcm)),
         };
         Flow::new(&key, &value, Some(stats), Some(&info))
     }
@@ -311,6 +319,8 @@ mod tests {
                 "192.0.2.2:30002",
                 "192.0.2.3:40000",
                 "kernel",
+                "-",
+                "AEAD_AES_128_GCM",
                 "50",
                 "5000",
                 "2.5s",
@@ -325,6 +335,7 @@ mod tests {
         let json: Value = serde_json::from_str(&flows_json(&[flow()], 10_500_000_000)).unwrap();
         assert_eq!(json[0]["packets"], 50);
         assert_eq!(json[0]["mismatch"], "drop");
+        assert_eq!((&json[0]["decrypt"], &json[0]["encrypt"]), (&Value::Null, &json!("AEAD_AES_128_GCM")));
         assert_eq!(json[0]["idle_seconds"], 2.5);
         assert_eq!(json[0]["vlan"], 12);
     }

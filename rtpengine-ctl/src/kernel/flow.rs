@@ -7,6 +7,7 @@ use rtpengine_common::abi::{
     FlowKey, FlowStats, FlowValue,
 };
 use rtpengine_common::reason::Reason;
+use rtpengine_common::srtp::Suite;
 
 /// What the kernel does with packets of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,10 @@ pub struct Flow {
     pub to: SocketAddr,
     /// What the kernel does.
     pub state: State,
+    /// Suite that packets are decrypted with; `None`: they are not.
+    pub decrypt: Option<&'static str>,
+    /// Suite that they are encrypted with.
+    pub encrypt: Option<&'static str>,
     /// Packets forwarded by the kernel.
     pub packets: u64,
     /// UDP payload bytes of those.
@@ -109,6 +114,8 @@ impl Flow {
             } else {
                 State::Inactive
             },
+            decrypt: suite(value.receive_context, info.and_then(FlowInfo::receive_suite)),
+            encrypt: suite(value.transmit_context, info.and_then(FlowInfo::transmit_suite)),
             packets: stats.packets(),
             bytes: stats.bytes(),
             punted: stats.punted,
@@ -121,6 +128,11 @@ impl Flow {
             vlan: (value.flags & FLOW_VLAN != 0).then(|| u16::from_be_bytes(value.vlan) & 0x0fff),
         }
     }
+}
+
+/// Name of the suite of a context. The context itself holds keys and is not for us to read.
+fn suite(context: u32, suite: Option<Suite>) -> Option<&'static str> {
+    (context != 0).then(|| suite.map_or("?", Suite::name))
 }
 
 /// An address from its map form: IPv4 as `::ffff:a.b.c.d`.
