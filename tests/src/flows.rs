@@ -35,6 +35,10 @@ pub struct Flow {
     pub device: Option<String>,
     /// MAC address they leave for.
     pub next_hop: String,
+    /// Suite they are decrypted with.
+    pub decrypt: Option<String>,
+    /// Suite they are encrypted with.
+    pub encrypt: Option<String>,
 }
 
 /// The flows of a call in a table.
@@ -58,6 +62,8 @@ fn flow(value: &Value) -> Result<Flow> {
         dropped: count("dropped")?,
         device: value["device"].as_str().map(str::to_owned),
         next_hop: text("next_hop")?,
+        decrypt: value["decrypt"].as_str().map(str::to_owned),
+        encrypt: value["encrypt"].as_str().map(str::to_owned),
     })
 }
 
@@ -72,12 +78,17 @@ pub struct Forwarded {
 
 /// Packets forwarded by the call's flows; `None` unless the kernel forwards both directions now.
 pub fn forwarded(table: i32, call: &Call) -> Result<Option<Forwarded>> {
-    let flows = of_call(table, &call.id)?;
+    forwarded_of(table, &call.id, &call.from, &call.to)
+}
+
+/// The same of a call with this Call-ID and these tags of caller and callee.
+pub fn forwarded_of(table: i32, id: &str, from: &str, to: &str) -> Result<Option<Forwarded>> {
+    let flows = of_call(table, id)?;
     let packets = |tag: &str| {
         flows.iter().find(|flow| flow.tag == tag && flow.path == "kernel").map(|flow| flow.packets)
     };
-    Ok(packets(&call.from)
-        .zip(packets(&call.to))
+    Ok(packets(from)
+        .zip(packets(to))
         .map(|(from_caller, from_callee)| Forwarded { from_caller, from_callee }))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The behaviour tests in `tests/tests`, the demo, the guest of `vm-test` and the benches all drive
 //! the daemon through this crate. Nothing here shares code with the daemon: the ng codec and the RTP
-//! parser are written a second time, so that each side is an oracle for the other.
+//! parser are written a second time, so that each side is an oracle for the other; of SRTP the parties have the reference
+//! implementation, which is tested against others.
 
 pub mod bencode;
 pub mod ctl;
@@ -17,6 +18,7 @@ pub mod programs;
 pub mod require;
 pub mod rtp;
 pub mod sdp;
+pub mod srtp;
 pub mod talk;
 pub mod topology;
 pub mod wire;

@@ -5,5 +5,8 @@
 mod adoption;
 mod next_hops;
 mod paths;
+#[path = "../relay_support/mod.rs"]
+mod relay_support;
+mod srtp;
 mod tables;
 mod world;

@@ -130,8 +130,15 @@ impl World {
     }
 
     pub fn try_start(&self, config: OffloadConfig) -> Result<Manager, XdpError> {
+        self.try_start_with(config, Arc::default())
+    }
+
+    pub fn try_start_with<R: Handover + 'static>(
+        &self,
+        config: OffloadConfig,
+        relay: Arc<R>,
+    ) -> Result<Manager<R>, XdpError> {
         let (sender, events) = channel();
-        let relay = Arc::new(NoRelay::default());
         let handover = Arc::clone(&relay);
         let started = self
             .engine
@@ -163,14 +170,14 @@ pub fn socket(namespace: &Netns, address: &str) -> UdpSocket {
     socket
 }
 
-pub struct Manager {
+pub struct Manager<R = NoRelay> {
     pub handle: OffloadHandle,
     pub report: StartReport,
     pub events: Receiver<MediaEvent>,
-    pub relay: Arc<NoRelay>,
+    pub relay: Arc<R>,
 }
 
-impl Manager {
+impl<R> Manager<R> {
     pub fn install(&self, spec: FlowSpec) {
         self.handle.command(FlowCommand::Install(Box::new(spec)));
     }
