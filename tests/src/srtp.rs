@@ -154,6 +154,10 @@ impl Party {
         if self.key.is_some() { "RTP/SAVP" } else { "RTP/AVP" }
     }
 
+    fn family(&self) -> Result<&'static str> {
+        Ok(if self.endpoint.local()?.is_ipv4() { "IP4" } else { "IP6" })
+    }
+
     fn sdp(&self, tag: u32, lines: &[&str]) -> Result<String> {
         let local = self.endpoint.local()?;
         let crypto = self.key.as_ref().map(|key| key.line(tag));
@@ -214,10 +218,12 @@ impl SecureCall {
     pub fn negotiate(&mut self, ng: &mut NgClient, ours: &[&str], theirs: &[&str]) -> Result<()> {
         let mut extra = left_to_right();
         extra["transport protocol"] = json!(self.callee.profile());
+        extra["address family"] = json!(self.callee.family()?);
+        let back = json!({"address family": self.caller.family()?});
         let offered = ng.offer(&self.id, &self.from, &self.caller.sdp(1, ours)?, &extra)?;
         let tag = self.callee.take(&offered)?;
         let answer = self.callee.sdp(tag, theirs)?;
-        let answered = ng.answer(&self.id, &self.from, &self.to, &answer, &json!({}))?;
+        let answered = ng.answer(&self.id, &self.from, &self.to, &answer, &back)?;
         self.caller.take(&answered)?;
         Ok(())
     }

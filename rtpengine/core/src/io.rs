@@ -261,6 +261,17 @@ pub struct FlowSpec {
     pub identity: Box<FlowIdentity>,
 }
 
+impl FlowSpec {
+    /// Whether packets are decrypted and encrypted as by another flow.
+    #[must_use]
+    pub fn same_keys(&self, other: &Self) -> bool {
+        let transmit = |flow: &Self| flow.outputs.first().and_then(|output| output.crypto.clone());
+        self.inherits_keys == other.inherits_keys
+            && self.crypto == other.crypto
+            && transmit(self) == transmit(other)
+    }
+}
+
 /// Commands to the offload manager.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FlowCommand {
@@ -295,6 +306,9 @@ pub enum Output {
     Relay(RelayCommand),
     /// For the offload manager.
     Flow(FlowCommand),
+    /// What the offload manager was told is to be in effect before the reply goes out, as far as that takes no long time:
+    /// under the keys it had, the kernel would drop what the party sends under those it is told of.
+    AwaitFlows,
     /// For the logs: everything about this call is logged, or no longer.
     Debug {
         /// SIP Call-ID.

@@ -38,6 +38,7 @@ impl Plane {
                     self.relay.command(command);
                 }
                 Output::Flow(command) => self.offload.command(command),
+                Output::AwaitFlows => self.offload.wait(),
                 Output::Debug { call, on } => self.levels.set_call_debug(&call, on),
             }
         }

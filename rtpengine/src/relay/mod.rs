@@ -50,5 +50,6 @@ mod stream;
 
 pub use counters::{KernelFold, RelayCounters};
 pub use pool::{
-    Clock, Follower, Job, RelayConfig, RelayError, RelayHandle, RelayPool, SrtpStates, system_clock,
+    Clock, Follower, Job, Preparation, RelayConfig, RelayError, RelayHandle, RelayPool, SrtpStates,
+    system_clock,
 };

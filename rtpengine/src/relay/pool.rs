@@ -24,7 +24,10 @@ pub type Clock = Arc<dyn Fn() -> Now + Send + Sync>;
 /// Work done by a relay thread between two drains of a socket. Who it returns follows the relaying from there.
 pub type Job = Box<dyn FnOnce(&mut dyn SrtpStates) -> Option<Follower> + Send>;
 
-/// What a relay thread knows of the streams under the keys of its sockets, for a [`Job`].
+/// Work done by a relay thread before it looks at the next packet.
+pub type Preparation = Box<dyn FnOnce(&mut dyn SrtpStates) + Send>;
+
+/// What a relay thread knows of the streams under the keys of its sockets, for a [`Job`] or a [`Preparation`].
 pub trait SrtpStates {
     /// From now on what is known of streams of RTP under these keys is kept in `row`, together with what the row knows.
     /// `false`: the socket does not use them, or is closed.
@@ -258,7 +261,10 @@ impl RelayHandle {
         let pushed = inner.ways.get(shard).map_or(Err(Refused::Closed), |way| {
             way.queue.push_with(command, |command| match command {
                 Command::Open { stream, socket, .. } => shard::watch(&way.epoll, *stream, socket),
-                Command::Relay(_) | Command::Handover { .. } | Command::Absorb { .. } => Ok(()),
+                Command::Relay(_)
+                | Command::Prepare(_)
+                | Command::Handover { .. }
+                | Command::Absorb { .. } => Ok(()),
             })
         });
         pushed.map_err(|refused| {
@@ -310,6 +316,13 @@ impl RelayHandle {
         if let Some((shard, _)) = self.inner.registry.place(stream) {
             self.push(shard, Command::Handover { stream, job });
             self.wake(shard);
+        }
+    }
+
+    /// Runs work on the stream's relay thread, after all earlier commands of the stream and before the next packet.
+    pub fn prepare(&self, stream: StreamId, work: Preparation) {
+        if let Some((shard, _)) = self.inner.registry.place(stream) {
+            self.push(shard, Command::Prepare(work));
         }
     }
 

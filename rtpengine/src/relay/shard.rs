@@ -18,7 +18,7 @@ use super::batch::{BATCH, Batch, Place};
 use super::counters::KernelFold;
 use super::crypto;
 use super::load::Meter;
-use super::pool::{Clock, Job, SrtpStates};
+use super::pool::{Clock, Job, Preparation, SrtpStates};
 use super::queue::Queue;
 use super::registry::Registry;
 use super::shared::StreamShared;
@@ -38,6 +38,7 @@ const QUEUE: u64 = u64::MAX;
 pub(super) enum Command {
     Open { stream: StreamId, socket: Socket, local: SocketAddr, shared: Arc<StreamShared> },
     Relay(RelayCommand),
+    Prepare(Preparation),
     Handover { stream: StreamId, job: Job },
     Absorb { stream: StreamId, fold: Box<KernelFold> },
 }
@@ -315,6 +316,7 @@ impl Shard {
                 }
             }
             Command::Relay(RelayCommand::Close { stream }) => self.close(stream),
+            Command::Prepare(work) => work(self),
             // What hands over a stream that is closed by now would put a flow into the kernel that nobody takes out.
             Command::Handover { stream, job } if self.by_id.contains_key(&stream) => {
                 self.drain(stream);

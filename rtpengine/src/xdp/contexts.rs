@@ -107,6 +107,7 @@ impl FlowKeys {
 }
 
 /// What a relay thread is to share with the kernel before a flow can be there.
+#[derive(Clone)]
 pub struct Share {
     stream: StreamId,
     direction: Direction,

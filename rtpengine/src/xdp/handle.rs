@@ -21,6 +21,9 @@ use super::{
     queue::{Queue, Stop},
 };
 
+/// Longest time that [`OffloadHandle::wait`] takes: signalling stands still meanwhile.
+const WAIT: Duration = Duration::from_millis(50);
+
 /// Settings of the fast path.
 #[derive(Clone, Debug)]
 pub struct OffloadConfig {
@@ -160,6 +163,13 @@ impl OffloadHandle {
                 path: Path::Userspace(self.off_reason),
             }),
             (None, FlowCommand::Remove { .. }) => {}
+        }
+    }
+
+    /// Waits until the commands so far have taken effect, up to a limit that a busy manager may exceed.
+    pub fn wait(&self) {
+        if let Some(running) = &self.running {
+            running.queue.wait(WAIT);
         }
     }
 

@@ -23,6 +23,9 @@ pub trait Handover: Send + Sync {
     /// dropped forwards at once. A job for an unknown stream is dropped unrun.
     fn handover(&self, stream: StreamId, job: relay::Job);
 
+    /// Has `work` done in that thread before the stream's next packet is looked at.
+    fn prepare(&self, stream: StreamId, work: relay::Preparation);
+
     /// SSRC and highest extended sequence number of the stream's sources, newest last, as the relay has counted them.
     /// Called in a job.
     fn sources(&self, stream: StreamId) -> SmallVec<[(u32, u32); MAX_SSRCS]>;
@@ -34,6 +37,10 @@ pub trait Handover: Send + Sync {
 impl Handover for RelayHandle {
     fn handover(&self, stream: StreamId, job: relay::Job) {
         Self::handover(self, stream, job);
+    }
+
+    fn prepare(&self, stream: StreamId, work: relay::Preparation) {
+        Self::prepare(self, stream, work);
     }
 
     fn sources(&self, stream: StreamId) -> SmallVec<[(u32, u32); MAX_SSRCS]> {
@@ -201,6 +208,17 @@ pub fn start(
     action: Action,
     shares: Shares,
 ) -> Ticket {
+    if !shares.is_empty() {
+        // What waits in the socket when the job comes may be known to the row alone already.
+        let early = shares.clone();
+        let share_all = move |states: &mut dyn relay::SrtpStates| {
+            early.iter().for_each(|share| {
+                // The job asks again, and then it matters.
+                let _ = share.make(states);
+            });
+        };
+        relay.prepare(stream, Box::new(share_all));
+    }
     let state = Arc::new(AtomicU8::new(WAITING));
     let ticket = Ticket(Arc::clone(&state));
     let mut job = Job {

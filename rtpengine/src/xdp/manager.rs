@@ -144,10 +144,10 @@ async fn run(
         }
         tokio::select! {
             () = queue.ready() => {
-                let batch = queue.take();
+                let mut batch = queue.take();
                 // The flows that earlier messages speak of may go with these commands.
                 state.log_packets(packets.flush());
-                for command in batch.commands {
+                for command in std::mem::take(&mut batch.commands) {
                     match command {
                         FlowCommand::Install(spec) => state.install(routes, spec).await,
                         FlowCommand::Remove { stream } => state.remove(stream),
@@ -156,6 +156,7 @@ async fn run(
                 if batch.drop_unclaimed {
                     state.drop_unclaimed();
                 }
+                queue.handled(&batch);
                 if let Some(stop) = batch.stop {
                     return stop;
                 }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
+    time::Duration,
 };
 
 use ahash::AHashMap;
@@ -26,6 +27,9 @@ struct Inner {
     latest: AHashMap<StreamId, FlowCommand>,
     drop_unclaimed: bool,
     stop: Option<Stop>,
+    /// Commands ever pushed, and how many of them nobody has to wait for any more.
+    pushed: u64,
+    handled: u64,
 }
 
 /// One batch of work.
@@ -37,6 +41,8 @@ pub struct Batch {
     pub drop_unclaimed: bool,
     /// The manager ends after this batch.
     pub stop: Option<Stop>,
+    /// For [`Queue::handled`].
+    taken: u64,
 }
 
 /// The queue.
@@ -44,6 +50,7 @@ pub struct Batch {
 pub struct Queue {
     inner: Mutex<Inner>,
     notify: Notify,
+    progress: Condvar,
 }
 
 /// Commands handled before the manager looks at other work.
@@ -57,6 +64,7 @@ impl Queue {
             FlowCommand::Remove { stream } => *stream,
         };
         self.change(|inner| {
+            inner.pushed += 1;
             if inner.latest.insert(stream, command).is_none() {
                 inner.order.push_back(stream);
             }
@@ -88,10 +96,28 @@ impl Queue {
         }
         if inner.order.is_empty() {
             batch.drop_unclaimed = std::mem::take(&mut inner.drop_unclaimed);
+            batch.taken = inner.pushed;
         } else {
             self.notify.notify_one();
         }
         batch
+    }
+
+    /// A batch has been dealt with.
+    pub fn handled(&self, batch: &Batch) {
+        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.handled = inner.handled.max(batch.taken);
+        self.progress.notify_all();
+    }
+
+    /// Waits until the commands pushed so far have been dealt with, but no longer than that.
+    pub fn wait(&self, limit: Duration) {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let pushed = inner.pushed;
+        // Whoever waits goes on in any case.
+        let _ = self
+            .progress
+            .wait_timeout_while(inner, limit, |inner| inner.handled < pushed && inner.stop.is_none());
     }
 
     fn change(&self, change: impl FnOnce(&mut Inner)) {
@@ -114,6 +140,20 @@ mod tests {
         let expected = [1, 2].map(|stream| FlowCommand::Remove { stream: StreamId(stream) });
         assert_eq!(batch.commands, expected);
         assert!(queue.take().commands.is_empty());
+    }
+
+    #[test]
+    fn whoever_waits_goes_on_when_all_is_handled_or_time_is_up() {
+        let queue = Queue::default();
+        queue.wait(Duration::MAX);
+        queue.push(FlowCommand::Remove { stream: StreamId(1) });
+        queue.wait(Duration::from_millis(1));
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| queue.wait(Duration::from_secs(60)));
+            let batch = queue.take();
+            queue.handled(&batch);
+            waiter.join().unwrap();
+        });
     }
 
     #[test]

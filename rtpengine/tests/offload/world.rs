@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rtpengine::relay::{Job, SrtpStates};
+use rtpengine::relay::{Job, Preparation, SrtpStates};
 use rtpengine::srtp::{Direction, SharedRow};
 use rtpengine::xdp::{self, BpfRoot, Handover, OffloadConfig, OffloadHandle, StartReport, XdpError};
 use rtpengine_common::abi::{MAX_SSRCS, SsrcStats};
@@ -49,6 +49,10 @@ impl Handover for NoRelay {
     fn handover(&self, _: StreamId, job: Job) {
         // Nothing is on its way to this relay: flows forward at once.
         drop(job(&mut NoKeys));
+    }
+
+    fn prepare(&self, _: StreamId, work: Preparation) {
+        work(&mut NoKeys);
     }
 
     fn sources(&self, _: StreamId) -> SmallVec<[(u32, u32); MAX_SSRCS]> {

@@ -48,6 +48,7 @@ impl Engine {
         let mut removes = Vec::new();
         let mut configures = Vec::new();
         let mut installs = Vec::new();
+        let mut rekeyed = false;
         let keyed = wires.iter().filter(|wire| wire.relay.transmit_crypto.is_some());
         let transmit: SmallVec<[_; 4]> =
             keyed.map(|wire| (wire.stream, wire.relay.transmit_crypto.clone())).collect();
@@ -66,6 +67,14 @@ impl Engine {
                 socket.configured = Some(config.clone());
                 configures.push(Output::Relay(RelayCommand::Configure { stream, config }));
             }
+            let new = decision.as_ref().ok();
+            rekeyed |= socket.flow.as_ref().is_some_and(|old| match new {
+                Some(new) => !new.same_keys(old),
+                None => {
+                    let relay = socket.configured.as_ref();
+                    old.inherits_keys || relay.is_none_or(|relay| relay.receive_crypto != old.crypto)
+                }
+            });
             match decision {
                 Ok(flow) => {
                     socket.kept_up = None;
@@ -84,6 +93,7 @@ impl Engine {
             }
         }
         self.outputs.extend(removes.into_iter().chain(configures).chain(installs));
+        self.outputs.extend(rekeyed.then_some(Output::AwaitFlows));
     }
 }
 

@@ -35,6 +35,7 @@ pub struct FakePlane {
     pub configures: usize,
     pub installs: usize,
     pub removes: usize,
+    pub awaited: usize,
 }
 
 impl MediaPlane for FakePlane {
@@ -103,6 +104,7 @@ impl FakePlane {
                     self.removes += 1;
                     assert!(self.flows.remove(&stream).is_some(), "remove of an unknown flow");
                 }
+                Output::AwaitFlows => self.awaited += 1,
                 Output::Debug { call, on: true } => {
                     assert!(self.debugged.insert(call.to_string()), "debugged twice");
                 }
