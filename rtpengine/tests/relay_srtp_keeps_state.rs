@@ -63,6 +63,21 @@ fn hold_and_resume_keep_the_rollover_counter() {
     pair.callee_reaches_caller(&rtp(1001));
 }
 
+#[test]
+fn keys_that_come_back_after_there_were_none_go_on() {
+    let keys = Keys::of(Suite::AesCm128HmacSha1_80, 1);
+    let mut pair = wrapped(keys.clone(), Keys::default());
+    pair.caller.keys = Keys::default();
+    pair.configure();
+    pair.caller.keys = keys;
+    pair.configure();
+    // With the rollover counter they had: the caller would not understand another one.
+    for sequence in 100..110 {
+        both_ways(&mut pair, sequence);
+    }
+    assert!(pair.relay.counters(pair.caller.port).drops.is_empty());
+}
+
 /// New keys for one direction of the caller's side.
 fn rekey(pair: &mut SecurePair, suite: Suite, receive: bool) {
     let new = keys(suite, 77);

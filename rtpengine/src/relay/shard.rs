@@ -239,7 +239,7 @@ impl Shard {
         let out = self.streams.get_mut(to).ok_or(Reason::NoSink)?;
         let active = out.active.as_mut().ok_or(Reason::NoEndpoint)?;
         let destination = active.destination.as_ref().ok_or(Reason::NoEndpoint)?;
-        let sent = match &mut active.transmit {
+        let sent = match active.transmit.context() {
             None => self.batch.send(out.socket.as_fd(), destination, packets, Place::Received),
             Some(context) => {
                 let rtcp = route == Route::Control;

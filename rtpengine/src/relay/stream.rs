@@ -63,9 +63,9 @@ pub(super) struct Active {
     /// The endpoint as the system wants it.
     pub destination: Option<SockAddr>,
     /// Encrypts what is sent to the party.
-    pub transmit: Option<Box<Context>>,
+    pub transmit: crypto::Direction,
     /// Decrypts what the party sends.
-    receive: Option<Box<Context>>,
+    receive: crypto::Direction,
     component: Component,
     tracker: EndpointTracker,
     discard: Option<Reason>,
@@ -80,8 +80,8 @@ impl Active {
     /// The keys of a direction with what is known of the streams under them.
     pub(super) fn context(&mut self, direction: Direction) -> Option<&mut Context> {
         match direction {
-            Direction::Receive => self.receive.as_deref_mut(),
-            Direction::Transmit => self.transmit.as_deref_mut(),
+            Direction::Receive => self.receive.context(),
+            Direction::Transmit => self.transmit.context(),
         }
     }
 }
@@ -122,14 +122,14 @@ impl Stream {
                 tracker.reconfigure(&config);
                 (tracker, active.receive, active.transmit)
             }
-            None => (EndpointTracker::new(&config), None, None),
+            None => (EndpointTracker::new(&config), Default::default(), Default::default()),
         };
         self.active = Some(Box::new(Active {
             sinks: sinks(&config.sinks),
             rtcp_sinks: sinks(&config.rtcp_sinks),
             destination: tracker.endpoint().map(SockAddr::from),
-            transmit: crypto::context(transmit, config.transmit_crypto),
-            receive: crypto::context(receive, config.receive_crypto),
+            transmit: transmit.configure(config.transmit_crypto),
+            receive: receive.configure(config.receive_crypto),
             component: config.component,
             tracker,
             discard: config.discard,
@@ -158,7 +158,7 @@ impl Stream {
         if let Kind::Refused(reason) = kind {
             return (Err(reason), None);
         }
-        if let Some(context) = &mut active.receive {
+        if let Some(context) = active.receive.context() {
             let length = match context.unprotect(kind == Kind::Rtcp, payload) {
                 Ok(length) => length,
                 Err(denied) => return (Err(crypto::reason(denied)), None),
