@@ -5,8 +5,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+pub use rtpengine_common::srtp::Suite;
 use rtpengine_common::srtp::abi::StreamState;
-use rtpengine_common::srtp::{CryptoParams, Mki, Refused, Session, SessionParams, Suite};
+use rtpengine_common::srtp::{CryptoParams, Mki, Refused, Session, SessionParams};
 use serde_json::{Value, json};
 
 use crate::engine::Engine;

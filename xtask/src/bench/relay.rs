@@ -4,10 +4,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rtpengine_tests::daemon::{Builder, Daemon, Table};
 use rtpengine_tests::programs::{RunTime, count_run_time, run_time};
 use rtpengine_tests::sdp;
+use rtpengine_tests::srtp::{Key, Suite};
 use rtpengine_tests::talk::left_to_right;
 use rtpengine_tests::topology::{CALLEE, CALLER, Trio};
 use serde_json::json;
@@ -24,27 +25,51 @@ const TIME: Duration = Duration::from_secs(4);
 const STEPS: [u64; 6] = [20_000, 40_000, 60_000, 80_000, 120_000, 160_000];
 const STEP_TIME: Duration = Duration::from_secs(2);
 
+/// What is made of the packets.
+#[derive(Clone, Copy)]
+enum Media {
+    /// They are forwarded as they are.
+    Plain,
+    /// They are encrypted by this suite.
+    Encrypted(Suite),
+}
+
+const MEDIA: [Media; 3] =
+    [Media::Plain, Media::Encrypted(Suite::AesCm128HmacSha1_80), Media::Encrypted(Suite::AeadAes128Gcm)];
+
 pub fn run(subjects: &[Subject]) -> Result<Vec<Figure>> {
     let mut figures = Vec::new();
     for subject in subjects {
         let tables: &[_] = if subject.kernel { &[Table::Own, Table::Off] } else { &[Table::Off] };
-        for table in tables {
-            figures.extend(measure(subject, *table)?);
+        for media in MEDIA {
+            for table in tables {
+                figures.extend(measure(subject, *table, media)?);
+            }
         }
     }
     // The original's kernel path is a module; its userspace mode is what both of ours are held against.
-    let original = figures.iter().find(|figure| figure.subject == "original").map(|figure| figure.value);
-    if let Some(value) = original {
-        figures.push(Figure::new(cpu_title(true), "original", value));
+    for media in MEDIA {
+        let title = cpu_title(media, false);
+        let original = figures.iter().find(|figure| figure.subject == "original" && figure.what == title);
+        if let Some(value) = original.map(|figure| figure.value) {
+            figures.push(Figure::new(cpu_title(media, true), "original", value));
+        }
     }
     Ok(figures)
 }
 
-fn cpu_title(kernel: bool) -> String {
-    format!("relay: CPU per packet, {}, µs", if kernel { "XDP (original: userspace)" } else { "userspace" })
+fn cpu_title(media: Media, kernel: bool) -> String {
+    let way = if kernel { "XDP (original: userspace)" } else { "userspace" };
+    match media {
+        Media::Plain => format!("relay: CPU per packet, {way}, µs"),
+        Media::Encrypted(suite) => {
+            let name = if suite == Suite::AeadAes128Gcm { "GCM-128" } else { "CM-128" };
+            format!("relay: CPU per packet to SRTP {name}, {way}, µs")
+        }
+    }
 }
 
-fn measure(subject: &Subject, table: Table) -> Result<Vec<Figure>> {
+fn measure(subject: &Subject, table: Table, media: Media) -> Result<Vec<Figure>> {
     let kernel = table == Table::Own;
     let trio = Trio::new()?;
     let daemon = Builder::new()
@@ -57,7 +82,7 @@ fn measure(subject: &Subject, table: Table) -> Result<Vec<Figure>> {
     let bind = |address: &str| UdpSocket::bind((address, 0));
     let caller = trio.caller.run(|| bind(CALLER))??;
     let callee = trio.callee.run(|| bind(CALLEE))??;
-    let targets = place(&trio, &daemon, &caller, &callee)?;
+    let targets = place(&trio, &daemon, &caller, &callee, media)?;
     let programs = if kernel { trio.engine.xdp("left")?.map(|xdp| xdp.program_id) } else { None };
     let _counting = count_run_time()?;
     let program_time = || programs.map_or(Ok(RunTime::default()), run_time);
@@ -71,7 +96,12 @@ fn measure(subject: &Subject, table: Table) -> Result<Vec<Figure>> {
     let process = (cpu_time(daemon.pid())? - cpu).as_secs_f64();
     let program = program_time()?.since(program).nanoseconds as f64 / 1e9;
     let per_packet = (process + program) * 1e6 / received.max(1) as f64;
-    let mut figures = vec![Figure::new(cpu_title(kernel), subject.name, per_packet)];
+    let mut figures = vec![Figure::new(cpu_title(media, kernel), subject.name, per_packet)];
+    if matches!(media, Media::Encrypted(_)) {
+        ensure!(received * 100 >= sent * 99, "{received} of {sent} packets arrived");
+        daemon.stop()?;
+        return Ok(figures);
+    }
     let way = if kernel { "XDP" } else { "userspace" };
     let lost = 100.0 * (sent - received.min(sent)) as f64 / sent.max(1) as f64;
     figures.push(Figure::new(format!("relay: lost at 10,000 packets/s, {way}, %"), subject.name, lost));
@@ -94,20 +124,39 @@ fn measure(subject: &Subject, table: Table) -> Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Places the calls; returns where the caller sends. Both parties have sent a packet in each.
-fn place(trio: &Trio, daemon: &Daemon, caller: &UdpSocket, callee: &UdpSocket) -> Result<Vec<SocketAddr>> {
+/// Places the calls; returns where the caller sends. Both parties have sent a packet in each, unless the callee's would have
+/// to be encrypted.
+fn place(
+    trio: &Trio,
+    daemon: &Daemon,
+    caller: &UdpSocket,
+    callee: &UdpSocket,
+    media: Media,
+) -> Result<Vec<SocketAddr>> {
     let mut ng = daemon.ng_in(&trio.engine)?;
     let offer = sdp::audio(CALLER.parse()?, caller.local_addr()?.port());
-    let answer = sdp::audio(CALLEE.parse()?, callee.local_addr()?.port());
+    let mut extra = left_to_right();
+    if matches!(media, Media::Encrypted(_)) {
+        extra["transport protocol"] = json!("RTP/SAVP");
+    }
     let mut targets = Vec::new();
     for call in 0..STREAMS {
         let call = format!("load-{call}@bench.example");
-        let offered = sdp::first_media(&ng.offer(&call, "a", &offer, &left_to_right())?)?;
+        let offered = sdp::first_media(&ng.offer(&call, "a", &offer, &extra)?)?;
+        let mut answer = sdp::audio(CALLEE.parse()?, callee.local_addr()?.port());
+        if let Media::Encrypted(suite) = media {
+            let start = format!(" {} ", suite.name());
+            let line = offered.lines.iter().find(|line| line.contains(&start)).context("no crypto line")?;
+            let tag = line.split([':', ' ']).nth(1).context("no tag")?.parse()?;
+            answer = answer.replace("RTP/AVP", "RTP/SAVP") + &Key::new(suite, 1).line(tag) + "\r\n";
+        }
         let answered = sdp::first_media(&ng.answer(&call, "a", "b", &answer, &json!({}))?)?;
         let target = SocketAddr::new(answered.address, answered.port);
         let mut rtp = vec![0x80, 8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9];
         rtp.resize(172, 0xd5);
-        callee.send_to(&rtp, (offered.address, offered.port)).context("callee's packet")?;
+        if matches!(media, Media::Plain) {
+            callee.send_to(&rtp, (offered.address, offered.port)).context("callee's packet")?;
+        }
         caller.send_to(&rtp, target).context("caller's packet")?;
         targets.push(target);
     }
