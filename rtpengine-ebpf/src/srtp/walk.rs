@@ -107,13 +107,19 @@ pub unsafe fn seal(
     }
 }
 
-/// Copies the packet to scratch memory.
+/// The length, in a way that shows the verifiers of older kernels that it is neither zero nor too large.
 #[inline(always)]
-unsafe fn load(ctx: *mut xdp_md, offset: u32, scratch: *mut Scratch, len: u32) -> Result<(), Reason> {
-    let len = masked::<0xffff>(len.into()) as u32;
+fn checked(len: u32) -> Result<u32, Reason> {
     if len == 0 || len > MAX_PACKET {
         return Err(Reason::TooBig);
     }
+    Ok(masked::<0x7ff>(u64::from(len - 1)) as u32 + 1)
+}
+
+/// Copies the packet to scratch memory.
+#[inline(always)]
+unsafe fn load(ctx: *mut xdp_md, offset: u32, scratch: *mut Scratch, len: u32) -> Result<(), Reason> {
+    let len = checked(len)?;
     // SAFETY: `MAX_PACKET` bytes are there.
     let result = unsafe { bpf_xdp_load_bytes(ctx, offset, Scratch::at(scratch, 0).cast(), len) };
     if result == 0 { Ok(()) } else { Err(Reason::RewriteFailed) }
@@ -122,10 +128,7 @@ unsafe fn load(ctx: *mut xdp_md, offset: u32, scratch: *mut Scratch, len: u32) -
 /// Copies the packet to the frame, where there is room for it.
 #[inline(always)]
 unsafe fn store(ctx: *mut xdp_md, offset: u32, scratch: *mut Scratch, len: u32) -> Result<(), Reason> {
-    let len = masked::<0xffff>(len.into()) as u32;
-    if len == 0 || len > MAX_PACKET {
-        return Err(Reason::TooBig);
-    }
+    let len = checked(len)?;
     // SAFETY: `MAX_PACKET` bytes are there.
     let result = unsafe { bpf_xdp_store_bytes(ctx, offset, Scratch::at(scratch, 0).cast(), len) };
     if result == 0 { Ok(()) } else { Err(Reason::RewriteFailed) }
