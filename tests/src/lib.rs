@@ -7,6 +7,7 @@
 pub mod bencode;
 pub mod ctl;
 pub mod daemon;
+pub mod dtls;
 pub mod engine;
 pub mod flows;
 pub mod ice;

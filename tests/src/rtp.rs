@@ -198,6 +198,12 @@ impl Endpoint {
         netns.run(|| Self::bind(address, port, ssrc))?
     }
 
+    /// The same socket for another part of a test: what one receives the other does not.
+    pub fn duplicate(&self) -> Result<Self> {
+        let socket = self.socket.try_clone()?;
+        Ok(Self { socket, stream: self.stream.clone(), remote: self.remote, expect: None, ice: None })
+    }
+
     /// Own address.
     pub fn local(&self) -> Result<SocketAddr> {
         Ok(self.socket.local_addr()?)

@@ -31,6 +31,10 @@ impl CliBackend for Arc<Fake> {
         statistics()
     }
 
+    async fn dtls(&self) -> crate::dtls::Statistics {
+        crate::dtls::Statistics { completed: 7, ..crate::dtls::Statistics::default() }
+    }
+
     async fn calls(&self, selection: Selection) -> Vec<CallSummary> {
         let call = self.call.lock().unwrap();
         call.iter().map(|call| call.summary.clone()).filter(|call| selection.contains(call)).collect()

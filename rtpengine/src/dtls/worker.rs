@@ -33,8 +33,10 @@ const STRANGERS_BATCH: usize = 8;
 pub trait Sink: Send + 'static {
     /// Sends a datagram from the socket of a stream.
     fn transmit(&mut self, transmit: Transmit);
-    /// Takes an event of a stream.
-    fn event(&mut self, stream: StreamId, event: Event);
+    /// Takes an event of a stream's opening of this epoch.
+    fn event(&mut self, stream: StreamId, epoch: u32, event: Event);
+    /// The stream was closed: there will be no more of it.
+    fn closed(&mut self, stream: StreamId);
 }
 
 enum Command {
@@ -269,7 +271,11 @@ impl<S: Sink> Run<S> {
                 self.engine.set_fingerprints(now, stream, fingerprints);
             }
             Command::Remote(stream, remote) => self.engine.set_remote(now, stream, remote),
-            Command::Close(stream) => self.engine.close(stream),
+            Command::Close(stream) => {
+                self.engine.close(stream);
+                self.deliver();
+                self.sink.closed(stream);
+            }
         }
     }
 
@@ -286,8 +292,8 @@ impl<S: Sink> Run<S> {
         while let Some(transmit) = self.engine.poll_transmit() {
             self.sink.transmit(transmit);
         }
-        while let Some((stream, event)) = self.engine.poll_event() {
-            self.sink.event(stream, event);
+        while let Some((stream, epoch, event)) = self.engine.poll_event() {
+            self.sink.event(stream, epoch, event);
         }
     }
 }

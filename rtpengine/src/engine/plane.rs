@@ -1,29 +1,37 @@
-//! The media plane as the core sees it: relay threads and offload manager behind one trait.
+//! The media plane as the core sees it: relay threads, offload manager and DTLS behind one trait.
 
 use std::sync::Arc;
 
 use rtpengine_core::io::{
-    MediaPlane, NoRandomness, OpenError, OpenPort, Output, RelayCommand, SsrcCounters, StreamCounters,
-    StreamId,
+    DtlsIdentity, MediaPlane, NoRandomness, OpenError, OpenPort, Output, RelayCommand, SsrcCounters,
+    StreamCounters, StreamId,
 };
 
+use super::dtls::Dtls;
 use crate::logging::LogLevels;
 use crate::relay::{RelayHandle, system_clock};
 use crate::xdp::{KernelCounters, OffloadHandle};
 
-/// Relay and kernel table together.
+/// Relay, kernel table and DTLS together.
 #[derive(Clone)]
 pub struct Plane {
     relay: RelayHandle,
     offload: Arc<OffloadHandle>,
+    dtls: Arc<Dtls>,
     levels: LogLevels,
 }
 
 impl Plane {
-    /// Puts the two halves together. `levels` learns which calls are to be logged in full.
+    /// Puts its parts together. `levels` learns which calls are to be logged in full.
     #[must_use]
-    pub fn new(relay: RelayHandle, offload: Arc<OffloadHandle>, levels: LogLevels) -> Self {
-        Self { relay, offload, levels }
+    pub fn new(relay: RelayHandle, offload: Arc<OffloadHandle>, dtls: Arc<Dtls>, levels: LogLevels) -> Self {
+        Self { relay, offload, dtls, levels }
+    }
+
+    /// DTLS of all streams.
+    #[must_use]
+    pub fn dtls(&self) -> &Dtls {
+        &self.dtls
     }
 
     /// Carries out what the core decided, in its order.
@@ -38,6 +46,7 @@ impl Plane {
                     self.relay.command(command);
                 }
                 Output::Flow(command) => self.offload.command(command),
+                Output::Dtls(command) => self.dtls.command(command),
                 Output::Debug { call, on } => self.levels.set_call_debug(&call, on),
             }
         }
@@ -63,6 +72,10 @@ impl MediaPlane for Plane {
             tracing::error!(target: "crypto", "no random numbers for keys: {error}");
             NoRandomness
         })
+    }
+
+    fn identity(&mut self) -> Option<Arc<DtlsIdentity>> {
+        self.dtls.identity()
     }
 
     fn counters(&self, stream: StreamId) -> StreamCounters {

@@ -50,3 +50,4 @@ mod stream;
 
 pub use counters::{KernelFold, RelayCounters};
 pub use pool::{Clock, Follower, Job, RelayConfig, RelayError, RelayHandle, RelayPool, system_clock};
+pub use socket::MediaSocket;

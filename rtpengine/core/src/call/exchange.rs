@@ -358,23 +358,26 @@ impl Exchange<'_, '_> {
     /// Settles how media is encrypted on both sides; yields the profile to write for the receiver.
     fn encryption(&self, draft: &mut Draft<'_>, pair: &mut MediaPair, media: &Media<'_>) -> Protocol {
         let security = media_security(self.session, media);
-        let terms = Terms { request: self.request, lines: &security.crypto, protocol: media.protocol };
+        let terms = Terms {
+            request: self.request,
+            security: &security,
+            protocol: media.protocol,
+            identity: draft.identity(),
+            dtls_passive: draft.config.dtls_passive,
+        };
         let (sender, receiver) = pair.faces.split_mut(self.from);
-        if matches!(media.protocol, Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf) {
-            draft
-                .warnings
-                .push("DTLS-SRTP is not available in this release: its handshakes are not relayed".into());
-        }
         if self.offer {
             terms.take_offer(&mut sender.encryption);
-            let (protocol, warning) = self.offered_protocol(sender, media);
+            let (protocol, warning) = self.offered_protocol(sender, media, terms.has_dtls());
             draft.warnings.extend(warning.map(String::from));
             if receiver.mux.proposed != receiver.mux.active {
                 receiver.encryption.renew();
             }
             terms.compose_offer(&mut sender.encryption, &mut receiver.encryption, protocol, draft);
             if !sender.encryption.is_opaque() && receiver.encryption.is_without_keys() {
-                draft.warnings.push("SRTP is offered without keys: no crypto suite may be offered, and DTLS-SRTP is not available in this release".into());
+                draft
+                    .warnings
+                    .push("SRTP is offered without keys: neither SDES nor DTLS-SRTP may be used".into());
             }
             protocol
         } else {
@@ -389,7 +392,12 @@ impl Exchange<'_, '_> {
     }
 
     /// The profile of an offer: that of `transport protocol` if it can be had, else that of the body.
-    fn offered_protocol(&self, sender: &Face, media: &Media<'_>) -> (Protocol, Option<&'static str>) {
+    fn offered_protocol(
+        &self,
+        sender: &Face,
+        media: &Media<'_>,
+        has_dtls: bool,
+    ) -> (Protocol, Option<&'static str>) {
         let asked = self.request.transport_protocol.as_ref().and_then(TransportProtocol::sdp_name);
         let wanted = asked.map_or(media.protocol, Protocol::of);
         let opaque = sender.encryption.is_opaque();
@@ -399,10 +407,9 @@ impl Exchange<'_, '_> {
                 media.protocol,
                 Some("transport protocol not changed: the keys of the offered SRTP are not known"),
             ),
-            Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf if !opaque => (
-                media.protocol,
-                Some("transport protocol not changed: DTLS-SRTP is not available in this release"),
-            ),
+            Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf if !opaque && !has_dtls => {
+                (media.protocol, Some("transport protocol not changed: DTLS-SRTP is switched off"))
+            }
             wanted if wanted.is_rtp() => (wanted, None),
             _ => {
                 (media.protocol, Some("transport protocol not changed: RTP is not converted in this release"))

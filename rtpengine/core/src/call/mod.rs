@@ -8,6 +8,7 @@ mod delete;
 mod dialogue;
 mod direction;
 mod draft;
+mod dtls;
 mod encryption;
 mod engine;
 mod error;

@@ -4,6 +4,8 @@ use smallvec::SmallVec;
 
 use super::{
     agents::standings,
+    dialogue::Dialogue,
+    dtls::{Association, withhold},
     encryption::{self, Treatment},
     engine::{CallKey, Engine},
     ice::Standing,
@@ -27,6 +29,8 @@ pub(super) struct Wire {
     /// The side whose party sends to this socket.
     pub(super) side: Side,
     pub(super) treatment: Treatment,
+    /// The DTLS association the socket is to have.
+    association: Option<Association>,
 }
 
 impl Engine {
@@ -48,6 +52,7 @@ impl Engine {
         let mut removes = Vec::new();
         let mut configures = Vec::new();
         let mut installs = Vec::new();
+        let mut handshakes = Vec::new();
         for wire in wires {
             let stream = wire.stream;
             if let Some(socket) = call.socket_mut(stream) {
@@ -60,6 +65,7 @@ impl Engine {
                 socket.configured = Some(config.clone());
                 configures.push(Output::Relay(RelayCommand::Configure { stream, config }));
             }
+            handshakes.extend(socket.associate(wire.association).into_iter().map(Output::Dtls));
             match decision {
                 Ok(flow) => {
                     socket.kept_up = None;
@@ -77,7 +83,7 @@ impl Engine {
                 }
             }
         }
-        self.outputs.extend(removes.into_iter().chain(configures).chain(installs));
+        self.outputs.extend(removes.into_iter().chain(configures).chain(handshakes).chain(installs));
     }
 }
 
@@ -88,12 +94,15 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
     order.sort_by_key(|&index| call.dialogues.get(index).map(|dialogue| dialogue.order));
     let mut wires: Vec<Wire> = Vec::with_capacity(call.sockets.len());
     for index in order {
-        let medias = call.dialogues.get(index).map_or(&[][..], |dialogue| &dialogue.medias);
-        for (media, pair) in medias.iter().enumerate() {
+        let Some(dialogue) = call.dialogues.get(index) else { continue };
+        for (media, pair) in dialogue.medias.iter().enumerate() {
             for side in Side::BOTH {
-                for (stream, relay) in face_wires(call, config, pair, side) {
+                let wanted = pair.faces.get(side).encryption.association();
+                let party = *dialogue.parties.get(side);
+                for (stream, relay) in face_wires(call, config, dialogue, pair, side) {
                     let treatment = encryption::treatment(pair);
-                    let wire = Wire { stream, relay, dialogue: index, media, side, treatment };
+                    let association = wanted.map(|wanted| Association::of(party, wanted));
+                    let wire = Wire { stream, relay, dialogue: index, media, side, treatment, association };
                     match wires.iter_mut().find(|known| known.stream == stream) {
                         Some(known) => *known = wire,
                         None => wires.push(wire),
@@ -120,6 +129,7 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
 fn face_wires(
     call: &Call,
     config: &CoreConfig,
+    dialogue: &Dialogue,
     pair: &MediaPair,
     side: Side,
 ) -> impl Iterator<Item = (StreamId, RelayStream)> {
@@ -147,18 +157,23 @@ fn face_wires(
         (stream, RelayStream { sinks: to_rtcp.clone(), rtcp_sinks: to_rtcp.clone(), ..settings })
     });
     let mut wires: SmallVec<[_; 2]> = rtp.chain(rtcp).collect();
-    for (_, relay) in &mut wires {
+    let keys = |side: Side, stream: StreamId| {
+        let party = *dialogue.parties.get(side);
+        let from_dtls = call.socket(stream).and_then(|socket| socket.dtls.keys(party));
+        pair.faces.get(side).encryption.keys(from_dtls)
+    };
+    for (stream, relay) in &mut wires {
+        let own = keys(side, *stream);
+        relay.awaits_keys = face.encryption.association().is_some() && own.is_none();
         match treatment {
-            Treatment::Clear | Treatment::Unread => {}
+            Treatment::Clear => {}
+            Treatment::Unread => relay.passes_dtls = true,
             Treatment::Bridged => {
-                let keys = face.encryption.keys().unwrap_or_default();
-                (relay.receive_crypto, relay.transmit_crypto) = (keys.receive, keys.transmit);
+                withhold(relay, own.is_some(), |sink| keys(side.other(), sink).is_some());
+                let own = own.unwrap_or_default();
+                (relay.receive_crypto, relay.transmit_crypto) = (own.receive, own.transmit);
             }
-            Treatment::NoKeys => {
-                relay.sinks.clear();
-                relay.rtcp_sinks.clear();
-                relay.discard = Some(Reason::NoKeys);
-            }
+            Treatment::NoKeys => withhold(relay, false, |_| false),
         }
     }
     wires.into_iter()
@@ -213,6 +228,8 @@ fn settings(
         transmit_crypto: None,
         ice: SmallVec::new(),
         ice_chosen: chosen,
+        awaits_keys: false,
+        passes_dtls: false,
         tos: call.tos,
         clock_rates: face.clock_rates.clone(),
         call: call.id.clone(),

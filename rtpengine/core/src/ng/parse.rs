@@ -11,6 +11,7 @@ use super::request::{
 use super::spelling;
 use super::value::{Dict, Value};
 use crate::io::Learning;
+use crate::sdp::security::HashFunction;
 
 /// Why a dictionary is not a request. The texts of the first two are the original's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -122,9 +123,21 @@ impl Request {
                 Item::Name(name) if spelling::same(name, b"load limit") => self.supports_load_limit = true,
                 Item::Name(name) | Item::Pair(name, _) => note(&mut self.unknown, name),
             }),
+            Key::Dtls => match self.choose(key, value, DTLS) {
+                Some(DtlsChoice::Off) => self.dtls.off = true,
+                Some(DtlsChoice::Passive) => self.dtls.passive = Some(true),
+                Some(DtlsChoice::Active) => self.dtls.passive = Some(false),
+                None => {}
+            },
+            Key::DtlsReverse => {
+                let passive = self.choose(key, value, &[("passive", true), ("active", false)]);
+                self.dtls.reverse_passive = passive.or(self.dtls.reverse_passive);
+            }
+            Key::DtlsFingerprint => {
+                let named = HashFunction::ALL.map(|hash| (hash.as_str(), hash));
+                self.dtls.fingerprint = self.choose(key, value, &named).or(self.dtls.fingerprint);
+            }
             Key::AudioPlayer
-            | Key::Dtls
-            | Key::DtlsReverse
             | Key::GenerateRtcp
             | Key::RecordCall
             | Key::T38
@@ -138,7 +151,6 @@ impl Request {
             | Key::Codec
             | Key::Code
             | Key::DbId
-            | Key::DtlsFingerprint
             | Key::DtmfDelay
             | Key::DtmfLogDest
             | Key::DtmfSecurityTrigger
@@ -359,6 +371,23 @@ const ALL_MODES: &[(&str, AllMode)] = &[
     ("flows", AllMode::Flows),
     ("not-offer-answer", AllMode::ExceptOfferAnswer),
     ("non-offer-answer", AllMode::ExceptOfferAnswer),
+];
+
+/// What `DTLS` may ask for.
+#[derive(Clone, Copy)]
+enum DtlsChoice {
+    Off,
+    Passive,
+    Active,
+}
+
+/// Values of `DTLS`.
+const DTLS: &[(&str, DtlsChoice)] = &[
+    ("off", DtlsChoice::Off),
+    ("no", DtlsChoice::Off),
+    ("disable", DtlsChoice::Off),
+    ("passive", DtlsChoice::Passive),
+    ("active", DtlsChoice::Active),
 ];
 
 /// Values of `endpoint-learning`.
