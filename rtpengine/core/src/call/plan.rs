@@ -164,10 +164,12 @@ fn face_wires(
     };
     for (stream, relay) in &mut wires {
         let own = keys(side, *stream);
-        relay.awaits_keys = face.encryption.association().is_some() && own.is_none();
+        let associated = face.encryption.association().is_some();
+        relay.awaits_keys =
+            associated && own.is_none() && matches!(treatment, Treatment::Bridged | Treatment::NoKeys);
         match treatment {
             Treatment::Clear => {}
-            Treatment::Unread => relay.passes_dtls = true,
+            Treatment::Unread => relay.passes_dtls = !associated,
             Treatment::Bridged => {
                 withhold(relay, own.is_some(), |sink| keys(side.other(), sink).is_some());
                 let own = own.unwrap_or_default();

@@ -8,6 +8,8 @@
 
 mod addresses_and_interfaces_follow_the_flags;
 mod adoption_rebuilds_calls_from_kernel_flows;
+mod dtls_srtp_is_negotiated;
+mod dtls_support;
 mod errors_change_nothing;
 mod established_streams_are_offloaded_and_withdrawn;
 mod forks_keep_every_branch_apart;
