@@ -88,6 +88,8 @@ impl Socket {
         if let Some((before, address)) = told
             && (before == wanted || wanted.completes(&before))
         {
+            // A party that signals no address any more is still where it was.
+            self.dtls.told = Some((wanted.clone(), remote.or(address)));
             let moved = remote.filter(|remote| address != Some(*remote));
             let moved = moved.map(|remote| DtlsCommand::Remote { stream, remote });
             let completed = (before != wanted)
