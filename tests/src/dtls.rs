@@ -76,15 +76,19 @@ fn hex(digest: &[u8]) -> String {
 
 /// The socket of a party during the handshake.
 #[derive(Debug)]
-struct Wire(Endpoint);
+struct Wire {
+    endpoint: Endpoint,
+    longest: usize,
+}
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let received = self.0.receive_raw(WAIT).map_err(io::Error::other)?;
+        let received = self.endpoint.receive_raw(WAIT).map_err(io::Error::other)?;
         let Some((bytes, source)) = received else { return Err(io::ErrorKind::TimedOut.into()) };
-        if Some(source) != self.0.remote {
+        if Some(source) != self.endpoint.remote {
             return Err(io::Error::other(format!("a datagram from {source}")));
         }
+        self.longest = self.longest.max(bytes.len());
         let length = bytes.len().min(buffer.len());
         buffer[..length].copy_from_slice(&bytes[..length]);
         Ok(length)
@@ -93,12 +97,48 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.send_raw(bytes).map_err(io::Error::other)?;
+        self.endpoint.send_raw(bytes).map_err(io::Error::other)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// Keeps what is sent to nobody.
+#[derive(Debug, Default)]
+struct Nobody(Vec<u8>);
+
+impl Read for Nobody {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for Nobody {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The first datagram of a client.
+pub fn client_hello() -> Result<Vec<u8>> {
+    let mut builder = SslContext::builder(SslMethod::dtls())?;
+    builder.set_options(SslOptions::NO_QUERY_MTU);
+    let names: Vec<&str> = PROFILES.iter().map(|(name, _)| *name).collect();
+    builder.set_tlsext_use_srtp(&names.join(":"))?;
+    let mut ssl = Ssl::new(&builder.build())?;
+    ssl.set_mtu(MTU)?;
+    match ssl.connect(Nobody::default()) {
+        Err(HandshakeError::WouldBlock(stream)) => Ok(stream.get_ref().0.clone()),
+        Err(error) => Err(error.into()),
+        Ok(_) => anyhow::bail!("nobody answered"),
     }
 }
 
@@ -159,6 +199,8 @@ pub struct Association {
     pub suite: Suite,
     /// The other side's `a=fingerprint` line by SHA-256.
     pub peer: String,
+    /// The longest datagram of the other side's handshake.
+    pub longest: usize,
     stream: SslStream<Wire>,
 }
 
@@ -173,7 +215,7 @@ impl Association {
         builder.set_verify_callback(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT, |_, _| true);
         let mut ssl = Ssl::new(&builder.build())?;
         ssl.set_mtu(MTU)?;
-        let wire = Wire(endpoint.duplicate()?);
+        let wire = Wire { endpoint: endpoint.duplicate()?, longest: 0 };
         let done = match role {
             Role::Client => ssl.connect(wire),
             Role::Server => ssl.accept(wire),
@@ -203,7 +245,8 @@ impl Association {
         };
         let peer = ssl.peer_certificate().context("no certificate")?;
         let peer = format!("a=fingerprint:sha-256 {}", hex(&peer.digest(MessageDigest::sha256())?));
-        Ok(Self { send, receive, suite: *suite, peer, stream })
+        let longest = stream.get_ref().longest;
+        Ok(Self { send, receive, suite: *suite, peer, longest, stream })
     }
 
     /// Waits for the other side's close_notify.

@@ -2,14 +2,15 @@
 //! hears those who have another certificate than signalled, or keeps the parties from each other.
 
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use rtpengine_tests::daemon::Table;
-use rtpengine_tests::dtls::{Association, Certificate, PROFILES, Role};
+use rtpengine_tests::dtls::{Association, Certificate, PROFILES, Role, client_hello};
 use rtpengine_tests::engine::Engine;
 use rtpengine_tests::flows;
 use rtpengine_tests::require::{NAMESPACES, available};
-use rtpengine_tests::rtp::{Endpoint, Stream};
+use rtpengine_tests::rtp::{Endpoint, Stream, rtcp_receiver_report};
 use rtpengine_tests::sdp::{self, Media};
 use rtpengine_tests::talk::left_to_right;
 use rtpengine_tests::topology::{CALLEE, CALLER};
@@ -17,6 +18,8 @@ use serde_json::{Value, json};
 
 const PACKETS: u64 = 50;
 const WAIT: Duration = Duration::from_secs(5);
+/// Time between two hellos of a stranger: 16 of them make some 10,000 a second.
+const ROUND: Duration = Duration::from_millis(1);
 const CALLERS_SSRC: u32 = 0x0ca1_1e40;
 const CALLEES_SSRC: u32 = 0x0ca1_1ee0;
 
@@ -201,4 +204,237 @@ fn another_certificate_than_signalled_gets_no_media() {
     let at_callee = scene.callee.receive_raw(Duration::ZERO).unwrap();
     assert!(at_callee.is_none_or(|(bytes, _)| bytes[0] == 21), "nothing but an alert");
     scene.engine.daemon.stop().unwrap();
+}
+
+#[test]
+fn rtcp_has_a_handshake_of_its_own_unless_it_shares_the_port() {
+    if !available(NAMESPACES) {
+        return;
+    }
+    for mux in [false, true] {
+        let mut scene = Scene::new(&[]);
+        let certificate = Certificate::new().unwrap();
+        let print = certificate.line().unwrap();
+        let mut lines = vec!["a=setup:active", print.as_str()];
+        if mux {
+            lines.push("a=rtcp-mux");
+        }
+        let extra = json!({"transport protocol": "RTP/AVP", "rtcp-mux": ["demux"]});
+        let offered = scene.offer(&lines, "UDP/TLS/RTP/SAVPF", &extra);
+        let answered = scene.answer(&[], "RTP/AVP", &json!({}));
+        let mut keys = Association::new(&scene.caller, Role::Client, &certificate, &profiles()).unwrap();
+        talk(&scene.caller, &mut keys, &scene.callee);
+
+        let above = |endpoint: &Endpoint| endpoint.local().unwrap().port() + 1;
+        let (caller_ip, callee_ip) = (scene.caller_ip, scene.callee_ip);
+        let trio = &scene.engine.trio;
+        let mut callee = Endpoint::bind_in(&trio.callee, callee_ip, above(&scene.callee), 1).unwrap();
+        callee.remote = Some((offered.address, offered.rtcp_port).into());
+        let report = rtcp_receiver_report(0x1234);
+        if mux {
+            let sealed = keys.send.protect_rtcp(&report).unwrap();
+            assert_eq!(once(&scene.caller, &sealed, &callee), report);
+            let sealed = once(&callee, &report, &scene.caller);
+            assert_eq!(keys.receive.unprotect_rtcp(sealed).unwrap(), report);
+        } else {
+            let mut caller = Endpoint::bind_in(&trio.caller, caller_ip, above(&scene.caller), 1).unwrap();
+            caller.remote = Some((answered.address, answered.rtcp_port).into());
+            let mut own = Association::new(&caller, Role::Client, &certificate, &profiles()).unwrap();
+            let sealed = own.send.protect_rtcp(&report).unwrap();
+            assert_eq!(until_heard(&caller, &sealed, &callee), report);
+            let sealed = once(&callee, &report, &caller);
+            assert_eq!(own.receive.unprotect_rtcp(sealed).unwrap(), report);
+        }
+        assert_eq!(statistic(&scene.engine, "Handshakes completed"), if mux { 1 } else { 2 });
+        scene.engine.daemon.stop().unwrap();
+    }
+}
+
+#[test]
+fn both_parties_may_have_dtls() {
+    if !available(NAMESPACES) {
+        return;
+    }
+    let mut scene = Scene::new(&["--dtls-passive"]);
+    let [callers, callees] = [Certificate::new().unwrap(), Certificate::new().unwrap()];
+    scene.offer(
+        &["a=setup:actpass", &callers.line().unwrap(), "a=rtcp-mux"],
+        "UDP/TLS/RTP/SAVPF",
+        &json!({}),
+    );
+    let lines = ["a=setup:active", &callees.line().unwrap(), "a=rtcp-mux"];
+    let answered = scene.answer(&lines, "UDP/TLS/RTP/SAVPF", &json!({}));
+    assert!(answered.has("a=setup:passive"), "{answered:?}");
+    let mut left =
+        Association::new(&scene.caller, Role::Client, &callers, &["SRTP_AEAD_AES_128_GCM"]).unwrap();
+    let mut right =
+        Association::new(&scene.callee, Role::Client, &callees, &["SRTP_AES128_CM_SHA1_80"]).unwrap();
+    let stream = Stream::new(0x77);
+    let mut first = 0;
+    // The last word of either handshake may still be under way: until then packets are discarded.
+    loop {
+        let sealed = left.send.protect(&stream.packet(first).to_bytes()).unwrap();
+        scene.caller.send_raw(&sealed).unwrap();
+        if let Some((heard, _)) = scene.callee.receive_raw(Duration::from_millis(50)).unwrap() {
+            assert_eq!(right.receive.unprotect(heard).unwrap(), stream.packet(first).to_bytes());
+            break;
+        }
+        first += 1;
+        assert!(first < 100, "nothing arrives");
+    }
+    for index in first + 1..first + PACKETS {
+        let said = stream.packet(index).to_bytes();
+        let heard = once(&scene.caller, &left.send.protect(&said).unwrap(), &scene.callee);
+        assert_eq!(right.receive.unprotect(heard).unwrap(), said);
+        let heard = once(&scene.callee, &right.send.protect(&said).unwrap(), &scene.caller);
+        assert_eq!(left.receive.unprotect(heard).unwrap(), said);
+    }
+    scene.engine.daemon.stop().unwrap();
+}
+
+#[test]
+fn switched_off_the_parties_agree_among_themselves() {
+    if !available(NAMESPACES) {
+        return;
+    }
+    let mut scene = Scene::new(&[]);
+    let [callers, callees] = [Certificate::new().unwrap(), Certificate::new().unwrap()];
+    let off = json!({"DTLS": "off"});
+    let offered = scene.offer(&["a=setup:actpass", &callers.line().unwrap()], "UDP/TLS/RTP/SAVPF", &off);
+    assert!(offered.has(&callers.line().unwrap()));
+    scene.answer(&["a=setup:active", &callees.line().unwrap()], "UDP/TLS/RTP/SAVPF", &off);
+    let (caller, callee) = (&scene.caller, &scene.callee);
+    let (mut left, mut right) = std::thread::scope(|scope| {
+        let left = scope.spawn(|| Association::new(caller, Role::Server, &callers, &profiles()).unwrap());
+        let right = Association::new(callee, Role::Client, &callees, &profiles()).unwrap();
+        (left.join().unwrap(), right)
+    });
+    assert_eq!(
+        (left.peer.as_str(), right.peer.as_str()),
+        (&*callees.line().unwrap(), &*callers.line().unwrap())
+    );
+    let said = Stream::new(0x77).packet(0).to_bytes();
+    let heard = once(caller, &left.send.protect(&said).unwrap(), callee);
+    assert_eq!(right.receive.unprotect(heard).unwrap(), said);
+    scene.engine.daemon.stop().unwrap();
+}
+
+#[test]
+fn a_new_certificate_replaces_the_keys_when_its_handshake_is_done() {
+    if !available(NAMESPACES) {
+        return;
+    }
+    let mut scene = Scene::new(&[]);
+    let [first, second] = [Certificate::new().unwrap(), Certificate::new().unwrap()];
+    let plain = json!({"transport protocol": "RTP/AVP"});
+    scene.offer(&["a=setup:active", &first.line().unwrap()], "UDP/TLS/RTP/SAVP", &plain);
+    scene.answer(&[], "RTP/AVP", &json!({}));
+    let mut old = Association::new(&scene.caller, Role::Client, &first, &profiles()).unwrap();
+    talk(&scene.caller, &mut old, &scene.callee);
+    scene.offer(&["a=setup:active", &second.line().unwrap()], "UDP/TLS/RTP/SAVP", &plain);
+    scene.answer(&[], "RTP/AVP", &json!({}));
+    let packet = Stream::new(0x5ec).packet(PACKETS).to_bytes();
+    let heard = once(&scene.caller, &old.send.protect(&packet).unwrap(), &scene.callee);
+    assert_eq!(heard, packet, "the old keys hold");
+    let mut new = Association::new(&scene.caller, Role::Client, &second, &profiles()).unwrap();
+    talk(&scene.caller, &mut new, &scene.callee);
+    let late = old.send.protect(&Stream::new(0x5ec).packet(PACKETS + 1).to_bytes()).unwrap();
+    scene.caller.send_raw(&late).unwrap();
+    let said = Stream::new(0x5ec).packet(PACKETS).to_bytes();
+    assert_eq!(once(&scene.caller, &new.send.protect(&said).unwrap(), &scene.callee), said, "no longer");
+    scene.engine.daemon.stop().unwrap();
+}
+
+#[test]
+fn options_shape_certificate_and_handshake() {
+    if !available(NAMESPACES) {
+        return;
+    }
+    let options = [
+        "--dtls-cert-cipher=RSA",
+        "--dtls-rsa-key-size=4096",
+        "--dtls-signature=SHA-1",
+        "--dtls-ciphers=ECDHE-RSA-AES128-GCM-SHA256",
+        "--dtls-mtu=576",
+    ];
+    let mut scene = Scene::new(&options);
+    let certificate = Certificate::new().unwrap();
+    let offered = scene.offer(
+        &[],
+        "RTP/AVP",
+        &json!({"transport protocol": "UDP/TLS/RTP/SAVP", "DTLS-fingerprint": "SHA-384"}),
+    );
+    line(&offered, "a=fingerprint:sha-384 ");
+    let lines = ["a=setup:active", &certificate.line().unwrap()];
+    scene.answer(&lines, "UDP/TLS/RTP/SAVP", &json!({}));
+    let mut keys = Association::new(&scene.callee, Role::Client, &certificate, &profiles()).unwrap();
+    // Minus the headers of IP and UDP.
+    assert!(keys.longest > 400 && keys.longest <= 576 - 28, "{}", keys.longest);
+    talk(&scene.callee, &mut keys, &scene.caller);
+    scene.engine.daemon.stop().unwrap();
+}
+
+/// Strangers send ClientHellos to the ports of a call before, during and after its handshake.
+#[test]
+fn a_flood_of_strangers_keeps_nobody_from_talking() {
+    if !available(NAMESPACES) {
+        return;
+    }
+    let mut scene = Scene::new(&[]);
+    let certificate = Certificate::new().unwrap();
+    let hello = client_hello().unwrap();
+    scene.offer(
+        &["a=setup:actpass", &certificate.line().unwrap()],
+        "UDP/TLS/RTP/SAVPF",
+        &json!({
+            "transport protocol": "RTP/AVP", "DTLS-reverse": "passive",
+        }),
+    );
+    scene.answer(&[], "RTP/AVP", &json!({}));
+    let strangers: Vec<Endpoint> = (66..82)
+        .map(|host| {
+            let address = format!("10.77.1.{host}");
+            scene.engine.trio.caller.ip(&[format!("addr add {address}/24 dev eth0")]).unwrap();
+            let caller = &scene.engine.trio.caller;
+            let mut stranger = Endpoint::bind_in(caller, address.parse().unwrap(), 0, 0x666).unwrap();
+            stranger.remote = scene.caller.remote;
+            stranger
+        })
+        .collect();
+    let (over, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                std::thread::sleep(ROUND);
+                for stranger in &strangers {
+                    stranger.send_raw(&hello).unwrap();
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        });
+        // Sees to the end of the flood if something fails.
+        let flood = End(&over);
+        flows::wait_until("the flood is there", || Ok(sent.load(Ordering::Relaxed) > 5_000)).unwrap();
+        let mut keys = Association::new(&scene.caller, Role::Client, &certificate, &profiles()).unwrap();
+        talk(&scene.caller, &mut keys, &scene.callee);
+        drop(flood);
+    });
+    assert_eq!(statistic(&scene.engine, "Handshakes started"), 1, "a stranger's hello takes no state");
+    assert_eq!(statistic(&scene.engine, "Handshakes completed"), 1);
+    assert!(statistic(&scene.engine, "Cookies sent") > 0);
+    for stranger in &strangers {
+        while let Some((bytes, _)) = stranger.receive_raw(Duration::ZERO).unwrap() {
+            assert!(bytes[0] == 22 && bytes.len() < hello.len(), "only a request to come back: {bytes:02x?}");
+        }
+    }
+    scene.engine.daemon.stop().unwrap();
+}
+
+/// Ends the flood when dropped.
+struct End<'f>(&'f AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
