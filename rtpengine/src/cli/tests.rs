@@ -371,3 +371,15 @@ async fn the_server_answers_one_line_and_closes() {
     let _ = stream.read_to_end(&mut answer).await;
     assert_eq!(answer, b"");
 }
+
+#[tokio::test]
+async fn handshakes_are_counted_for_people_and_programs() {
+    let (_fake, cli, _levels) = setup();
+    let text = cli.run("list dtls").await;
+    assert!(
+        text.lines()
+            .any(|line| line.trim_start().starts_with("Handshakes completed") && line.ends_with(":7"))
+    );
+    let json: serde_json::Value = serde_json::from_str(&cli.run("json list dtls").await).unwrap();
+    assert_eq!((&json["completed"], &json["failed"]), (&7.into(), &0.into()));
+}

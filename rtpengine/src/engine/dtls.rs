@@ -9,8 +9,8 @@ use rtpengine_core::io::{DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, MediaEv
 use super::actor::EngineHandle;
 use super::identities::Identities;
 use crate::dtls::{
-    Association, DtlsOptions, Event, Feed, IdentityError, Limits, PROFILES, Role, Sink, Statistics, Transmit,
-    Worker,
+    Association, DtlsOptions, Event, FailureReason, Feed, IdentityError, Limits, PROFILES, Role, Sink,
+    Statistics, Transmit, Worker,
 };
 use crate::relay::{MediaSocket, RelayHandle};
 
@@ -155,7 +155,11 @@ impl Sink for Outlet {
             }
             // Says nothing about the call.
             Event::Failed { verified: false, .. } => return,
-            Event::Failed { peer, reason, .. } => DtlsEvent::Failed { peer, reason: reason.to_string() },
+            Event::Failed { peer, reason, .. } => DtlsEvent::Failed {
+                peer,
+                timed_out: reason == FailureReason::Timeout,
+                reason: reason.to_string(),
+            },
             Event::Closed { .. } => DtlsEvent::Closed,
             Event::RoleConflict { .. } => DtlsEvent::RoleConflict,
         };

@@ -146,9 +146,13 @@ impl Engine {
                 }
                 tracing::debug!(target: "crypto", call = %id, "DTLS-SRTP with {peer} on {local}: {suite}");
             }
-            DtlsEvent::Failed { peer, reason } => {
+            DtlsEvent::Failed { peer, timed_out, reason } => {
                 tracing::warn!(target: "crypto", call = %id, "DTLS with {peer} on {local} failed: {reason}");
-                return;
+                // The passive role goes on waiting by itself. After a refusal there is nothing to be gained.
+                if !timed_out || told.role == DtlsRole::Passive || socket.dtls.keys.is_some() {
+                    return;
+                }
+                socket.dtls.told = None;
             }
             DtlsEvent::Closed => {
                 tracing::debug!(target: "crypto", call = %id, "DTLS on {local} was ended by the peer");

@@ -98,6 +98,8 @@ pub enum DtlsEvent {
     Failed {
         /// With whom.
         peer: SocketAddr,
+        /// There was no answer, or none in time: another attempt may succeed.
+        timed_out: bool,
         /// Why, for the log.
         reason: String,
     },

@@ -455,3 +455,22 @@ fn a_query_shows_dtls_and_its_suite() {
     let bytes = |name: &str| format!("{:?}", name.as_bytes()).trim_matches(['[', ']']).to_owned();
     assert!(text.contains(&bytes("DTLS")) && text.contains(&bytes("AEAD_AES_128_GCM")));
 }
+
+#[test]
+fn a_handshake_that_nobody_answers_is_begun_again_and_a_refused_one_is_not() {
+    let mut pair = pair();
+    let (caller, _) = secure_caller(&mut pair, "passive", |_| ());
+    let stream = pair.stream(caller.rtp);
+    let failed = |timed_out| {
+        let peer = "192.0.2.1:2000".parse().unwrap();
+        DtlsEvent::Failed { peer, timed_out, reason: "a reason".to_owned() }
+    };
+    let opens = pair.plane.dtls_opens;
+    tell(&mut pair, stream, failed(false));
+    assert_eq!(pair.plane.dtls_opens, opens);
+    tell(&mut pair, stream, failed(true));
+    assert_eq!(pair.plane.dtls_opens, opens + 1);
+    tell(&mut pair, stream, keys_of(7, "192.0.2.1:2000"));
+    tell(&mut pair, stream, failed(true));
+    assert_eq!((pair.plane.dtls_opens, key_byte(&pair, stream)), (opens + 1, Some(7)));
+}

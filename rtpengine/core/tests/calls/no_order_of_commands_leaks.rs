@@ -223,7 +223,10 @@ fn handshake(pair: &mut Pair, random: u64) {
     let event = match random >> 8 & 7 {
         0 => DtlsEvent::Closed,
         1 => DtlsEvent::RoleConflict,
-        2 => DtlsEvent::Failed { peer: "192.0.2.1:2000".parse().unwrap(), reason: "no".to_owned() },
+        2 => {
+            let (peer, timed_out) = ("192.0.2.1:2000".parse().unwrap(), random >> 11 & 1 == 0);
+            DtlsEvent::Failed { peer, timed_out, reason: "no".to_owned() }
+        }
         // Never the same keys twice.
         _ if !known.fingerprints.is_empty() => {
             pair.plane.random += 1;
