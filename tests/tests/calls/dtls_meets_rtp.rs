@@ -67,7 +67,8 @@ impl Scene {
 
 fn line<'m>(media: &'m Media, start: &str) -> &'m str {
     let found = media.lines.iter().find(|line| line.starts_with(start));
-    found.unwrap_or_else(|| panic!("no {start} in {media:?}"))
+    assert!(found.is_some(), "no {start} in {media:?}");
+    found.unwrap()
 }
 
 /// Everything each of them says reaches the other as it was said.
@@ -93,20 +94,17 @@ fn once(from: &Endpoint, packet: &[u8], to: &Endpoint) -> Vec<u8> {
 }
 
 fn until_heard(from: &Endpoint, packet: &[u8], to: &Endpoint) -> Vec<u8> {
-    for _ in 0..100 {
+    let attempt = || {
         from.send_raw(packet).unwrap();
-        if let Some((heard, _)) = to.receive_raw(Duration::from_millis(50)).unwrap() {
-            return heard;
-        }
-    }
-    panic!("nothing of {} packets arrives", 100);
+        to.receive_raw(Duration::from_millis(50)).unwrap()
+    };
+    (0..100).find_map(|_| attempt()).unwrap().0
 }
 
 fn statistic(engine: &Engine, name: &str) -> u64 {
     let text = engine.ctl(&["--plain", "list", "dtls"]).unwrap();
     let line = text.lines().find(|line| line.trim_start().starts_with(name));
-    let line = line.unwrap_or_else(|| panic!("no {name} in {text}"));
-    line.rsplit(':').next().unwrap().trim().parse().unwrap()
+    line.unwrap().rsplit(':').next().unwrap().trim().parse().unwrap()
 }
 
 /// The caller has DTLS and leaves the role to the daemon, which takes the active one unless it is told otherwise.

@@ -159,15 +159,16 @@ impl Engine {
                 socket.dtls.keys = None;
             }
             DtlsEvent::RoleConflict => {
-                let yielded = call.dialogues.iter_mut().flat_map(|dialogue| &mut dialogue.medias);
-                let yielded = yielded
-                    .flat_map(|pair| pair.faces.both_mut())
-                    .filter(|face| face.streams().any(|own| own == stream));
-                if yielded.fold(false, |any, face| face.encryption.yield_role() || any) {
-                    tracing::debug!(target: "crypto", call = %id, "DTLS on {local}: the peer is the client after all");
-                } else {
+                let pairs = call.dialogues.iter_mut().flat_map(|dialogue| &mut dialogue.medias);
+                let mut yielded = false;
+                for face in pairs.flat_map(|pair| pair.faces.both_mut()) {
+                    let own = face.streams().any(|own| own == stream);
+                    yielded |= own && face.encryption.yield_role();
+                }
+                if !yielded {
                     return;
                 }
+                tracing::debug!(target: "crypto", call = %id, "DTLS on {local}: the peer is the client after all");
             }
         }
         self.plan(key);

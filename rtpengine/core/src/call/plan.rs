@@ -97,7 +97,8 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
         let Some(dialogue) = call.dialogues.get(index) else { continue };
         for (media, pair) in dialogue.medias.iter().enumerate() {
             for side in Side::BOTH {
-                let wanted = pair.faces.get(side).encryption.association();
+                let rtp = pair.carries == Carries::Rtp;
+                let wanted = pair.faces.get(side).encryption.association().filter(|_| rtp);
                 let party = *dialogue.parties.get(side);
                 for (stream, relay) in face_wires(call, config, dialogue, pair, side) {
                     let treatment = encryption::treatment(pair);
