@@ -83,8 +83,14 @@ struct Wire {
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let received = self.endpoint.receive_raw(WAIT).map_err(io::Error::other)?;
-        let Some((bytes, source)) = received else { return Err(io::ErrorKind::TimedOut.into()) };
+        let (bytes, source) = loop {
+            let received = self.endpoint.receive_raw(WAIT).map_err(io::Error::other)?;
+            let Some((bytes, source)) = received else { return Err(io::ErrorKind::TimedOut.into()) };
+            // RFC 7983: not STUN, which may come at any time.
+            if bytes.first().is_some_and(|first| (20..=63).contains(first)) {
+                break (bytes, source);
+            }
+        };
         if Some(source) != self.endpoint.remote {
             return Err(io::Error::other(format!("a datagram from {source}")));
         }

@@ -16,6 +16,8 @@ use rtpengine_tests::talk::left_to_right;
 use rtpengine_tests::topology::{CALLEE, CALLER};
 use serde_json::{Value, json};
 
+use crate::ice_finds_a_way::{connect, with_ice};
+
 const PACKETS: u64 = 50;
 const WAIT: Duration = Duration::from_secs(5);
 /// Time between two hellos of a stranger: 16 of them make some 10,000 a second.
@@ -88,17 +90,27 @@ fn talk(secure: &Endpoint, keys: &mut Association, plain: &Endpoint) {
     }
 }
 
+/// The next packet of RTP or RTCP: STUN may come at any time where there is ICE.
+fn media(to: &Endpoint, wait: Duration) -> Option<Vec<u8>> {
+    loop {
+        let (bytes, _) = to.receive_raw(wait).unwrap()?;
+        if bytes[0] >= 128 {
+            return Some(bytes);
+        }
+    }
+}
+
 fn once(from: &Endpoint, packet: &[u8], to: &Endpoint) -> Vec<u8> {
     from.send_raw(packet).unwrap();
-    to.receive_raw(WAIT).unwrap().unwrap().0
+    media(to, WAIT).unwrap()
 }
 
 fn until_heard(from: &Endpoint, packet: &[u8], to: &Endpoint) -> Vec<u8> {
     let attempt = || {
         from.send_raw(packet).unwrap();
-        to.receive_raw(Duration::from_millis(50)).unwrap()
+        media(to, Duration::from_millis(50))
     };
-    (0..100).find_map(|_| attempt()).unwrap().0
+    (0..100).find_map(|_| attempt()).unwrap()
 }
 
 fn statistic(engine: &Engine, name: &str) -> u64 {
@@ -244,6 +256,28 @@ fn rtcp_has_a_handshake_of_its_own_unless_it_shares_the_port() {
             assert_eq!(own.receive.unprotect_rtcp(sealed).unwrap(), report);
         }
         assert_eq!(statistic(&scene.engine, "Handshakes completed"), if mux { 1 } else { 2 });
+        scene.engine.daemon.stop().unwrap();
+    }
+}
+
+#[test]
+fn a_party_with_ice_shakes_hands_on_the_way_that_its_checks_find() {
+    if !available(NAMESPACES) {
+        return;
+    }
+    for (setup, role) in [("a=setup:actpass", Role::Server), ("a=setup:active", Role::Client)] {
+        let mut scene = Scene::new(&[]);
+        let certificate = Certificate::new().unwrap();
+        let mut lines = with_ice(&mut scene.caller, true);
+        lines.extend([setup.to_owned(), certificate.line().unwrap()]);
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let extra = json!({"transport protocol": "RTP/AVP", "ICE": "remove", "rtcp-mux": ["demux"]});
+        scene.offer(&lines, "UDP/TLS/RTP/SAVPF", &extra);
+        let answered = scene.answer(&[], "RTP/AVP", &json!({"ICE": "force"}));
+        scene.caller.ice.as_mut().unwrap().hear(&answered.lines).unwrap();
+        connect(&mut [&mut scene.caller]);
+        let mut keys = Association::new(&scene.caller, role, &certificate, &profiles()).unwrap();
+        talk(&scene.caller, &mut keys, &scene.callee);
         scene.engine.daemon.stop().unwrap();
     }
 }

@@ -8,6 +8,7 @@
 
 mod addresses_and_interfaces_follow_the_flags;
 mod adoption_rebuilds_calls_from_kernel_flows;
+mod dtls_follows_ice;
 mod dtls_srtp_is_negotiated;
 mod dtls_support;
 mod errors_change_nothing;
