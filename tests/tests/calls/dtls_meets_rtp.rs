@@ -276,6 +276,13 @@ fn a_party_with_ice_shakes_hands_on_the_way_that_its_checks_find() {
         let answered = scene.answer(&[], "RTP/AVP", &json!({"ICE": "force"}));
         scene.caller.ice.as_mut().unwrap().hear(&answered.lines).unwrap();
         connect(&mut [&mut scene.caller]);
+        // The daemon's own checks go on until it has the way too; a first flight that comes meanwhile is lost.
+        flows::wait_until("the daemon has found the way", || {
+            scene.caller.receive_ice(Duration::from_millis(5))?;
+            let query = scene.engine.ng.query("c")?;
+            Ok(query["tags"]["a"]["medias"][0]["streams"][0]["flags"].to_string().contains("confirmed"))
+        })
+        .unwrap();
         let mut keys = Association::new(&scene.caller, role, &certificate, &profiles()).unwrap();
         talk(&scene.caller, &mut keys, &scene.callee);
         scene.engine.daemon.stop().unwrap();
