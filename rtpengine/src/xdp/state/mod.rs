@@ -162,12 +162,15 @@ impl State {
     pub async fn install(&mut self, routes: &RouteClient, spec: Box<FlowSpec>) {
         let stream = spec.stream;
         let hop = match spec.outputs.as_slice() {
-            [output] => Some((output.from.ip(), output.to.ip())),
+            [output] => Some((output.from.ip(), output.to.ip(), output.tos.unwrap_or(0))),
             [] | [_, ..] => None,
         };
         if let Some(key) = hop {
-            let lookup =
-                if self.hops.is_new(&key) { routes.lookup(key.0, key.1).await } else { Lookup::Unreachable };
+            let lookup = if self.hops.is_new(&key) {
+                routes.lookup(key.0, key.1, key.2).await
+            } else {
+                Lookup::Unreachable
+            };
             self.hops.join(key, stream, lookup, routes.tables());
         }
         match self.flows.get_mut(&stream) {
