@@ -235,6 +235,16 @@ pub struct FlowIdentity {
     pub interface: String,
     /// Name of the logical interface of the first output's local address.
     pub peer_interface: String,
+    /// Kind of media: `audio`.
+    pub kind: String,
+    /// Profile as the sending party wrote it: `RTP/AVP`.
+    pub protocol: String,
+    /// The same of the receiving party.
+    pub peer_protocol: String,
+    /// The address for RTP in the sending party's SDP.
+    pub advertised: Option<SocketAddr>,
+    /// The same of the receiving party.
+    pub peer_advertised: Option<SocketAddr>,
     /// Call creation, microseconds since the Unix epoch.
     pub created_unix_us: u64,
     /// `true` where the sending party is the one that made the first offer.

@@ -173,8 +173,10 @@ impl State {
             };
             self.hops.join(key, stream, lookup, routes.tables());
         }
+        let mut renamed = false;
         match self.flows.get_mut(&stream) {
             Some(flow) => {
+                renamed = flow.spec.identity != spec.identity;
                 let old = std::mem::replace(&mut flow.hop, hop);
                 flow.spec = spec;
                 flow.leaving = false;
@@ -189,6 +191,9 @@ impl State {
             }
         }
         self.evaluate(stream, routes.tables());
+        if renamed {
+            self.describe(stream);
+        }
         if let Some(Err(Unresolved::NoNeighbour(neighbour))) = hop.and_then(|key| self.hops.get(&key)) {
             routes.use_neighbour(*neighbour).await;
         }

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use rtpengine_common::abi::{FlowKey, FlowValue, SLOTS_PER_CHUNK};
-use rtpengine_core::io::{MediaEvent, Path, Reason, StreamId};
+use rtpengine_core::io::{FlowSpec, MediaEvent, Path, Reason, StreamId};
 
 use super::{Idle, Place, State};
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         clock,
         flow::{self, Room, Route},
         handover::{self, Action},
+        table::TableMaps,
     },
 };
 
@@ -91,13 +92,8 @@ impl State {
         let Some(flow) = self.flows.get_mut(&stream) else { return };
         let Place::Kernel { value, slot, .. } = &mut flow.place else { return };
         let key = flow::key(flow.spec.local);
-        let installed = self.table.maps.info.get(&key).ok().flatten().map_or(0, |info| info.installed_ns);
-        let outcome = self
-            .table
-            .maps
-            .info
-            .put(&key, &flow::info(&flow.spec, installed))
-            .and_then(|()| self.table.maps.install(&key, &new));
+        let outcome =
+            describe(&self.table.maps, &flow.spec).and_then(|()| self.table.maps.install(&key, &new));
         match outcome {
             Ok(_) => {
                 *value = new;
@@ -109,6 +105,16 @@ impl State {
                 tracing::warn!(target: "core", call = %flow.spec.identity.call_id, %error, "the kernel refused a change of a flow");
                 self.withdraw(stream, refusal(&error));
             }
+        }
+    }
+
+    /// Brings what a successor would read of a flow in the kernel up to date.
+    pub(super) fn describe(&self, stream: StreamId) {
+        if let Some(flow) = self.flows.get(&stream)
+            && matches!(flow.place, Place::Kernel { .. })
+            && let Err(error) = describe(&self.table.maps, &flow.spec)
+        {
+            tracing::warn!(target: "core", call = %flow.spec.identity.call_id, %error, "cannot describe a flow to a successor");
         }
     }
 
@@ -171,6 +177,13 @@ impl State {
             (self.events)(MediaEvent::FlowPath { stream, path });
         }
     }
+}
+
+/// Writes who a flow in the kernel belongs to.
+fn describe(maps: &TableMaps, spec: &FlowSpec) -> io::Result<()> {
+    let key = flow::key(spec.local);
+    let installed = maps.info.get(&key)?.map_or(0, |info| info.installed_ns);
+    maps.info.put(&key, &flow::info(spec, installed))
 }
 
 /// Why the kernel did not take a flow.
