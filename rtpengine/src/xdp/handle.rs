@@ -163,6 +163,19 @@ impl OffloadHandle {
         }
     }
 
+    /// `true` where the kernel has, or had a moment ago, a flow of the stream.
+    #[must_use]
+    pub fn has_flow(&self, stream: StreamId) -> bool {
+        self.counters.is_open(stream)
+    }
+
+    /// Waits until the commands queued so far have taken effect, at most for `longest`.
+    pub fn wait(&self, longest: Duration) {
+        if let Some(running) = &self.running {
+            running.queue.wait(longest);
+        }
+    }
+
     /// What the kernel counted for a stream, including all its earlier stays in the kernel. From any thread; does not
     /// touch the packet path.
     #[must_use]

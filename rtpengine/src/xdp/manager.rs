@@ -153,6 +153,7 @@ async fn run(
                         FlowCommand::Remove { stream } => state.remove(stream),
                     }
                 }
+                queue.done(batch.reaches);
                 if batch.drop_unclaimed {
                     state.drop_unclaimed();
                 }

@@ -2,7 +2,8 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Mutex, PoisonError},
+    sync::{Condvar, Mutex, PoisonError},
+    time::Duration,
 };
 
 use ahash::AHashMap;
@@ -26,6 +27,10 @@ struct Inner {
     latest: AHashMap<StreamId, FlowCommand>,
     drop_unclaimed: bool,
     stop: Option<Stop>,
+    /// Commands added so far.
+    added: u64,
+    /// How many of these have been carried out, or superseded.
+    done: u64,
 }
 
 /// One batch of work.
@@ -37,6 +42,8 @@ pub struct Batch {
     pub drop_unclaimed: bool,
     /// The manager ends after this batch.
     pub stop: Option<Stop>,
+    /// With this batch, so many of the commands ever added are carried out; `None`: some wait behind it.
+    pub reaches: Option<u64>,
 }
 
 /// The queue.
@@ -44,6 +51,7 @@ pub struct Batch {
 pub struct Queue {
     inner: Mutex<Inner>,
     notify: Notify,
+    progress: Condvar,
 }
 
 /// Commands handled before the manager looks at other work.
@@ -57,6 +65,7 @@ impl Queue {
             FlowCommand::Remove { stream } => *stream,
         };
         self.change(|inner| {
+            inner.added += 1;
             if inner.latest.insert(stream, command).is_none() {
                 inner.order.push_back(stream);
             }
@@ -88,10 +97,26 @@ impl Queue {
         }
         if inner.order.is_empty() {
             batch.drop_unclaimed = std::mem::take(&mut inner.drop_unclaimed);
+            batch.reaches = Some(inner.added);
         } else {
             self.notify.notify_one();
         }
         batch
+    }
+
+    /// The commands of a batch have been carried out.
+    pub fn done(&self, reaches: Option<u64>) {
+        if let Some(reaches) = reaches {
+            self.inner.lock().unwrap_or_else(PoisonError::into_inner).done = reaches;
+            self.progress.notify_all();
+        }
+    }
+
+    /// Waits until all commands added before are carried out, at most for `longest`.
+    pub fn wait(&self, longest: Duration) {
+        let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+        let added = inner.added;
+        drop(self.progress.wait_timeout_while(inner, longest, |inner| inner.done < added));
     }
 
     fn change(&self, change: impl FnOnce(&mut Inner)) {
@@ -114,6 +139,22 @@ mod tests {
         let expected = [1, 2].map(|stream| FlowCommand::Remove { stream: StreamId(stream) });
         assert_eq!(batch.commands, expected);
         assert!(queue.take().commands.is_empty());
+    }
+
+    #[test]
+    fn who_waits_goes_on_when_all_that_was_queued_is_done() {
+        let queue = Queue::default();
+        queue.wait(Duration::from_secs(60));
+        for stream in 0..=BATCH as u64 {
+            queue.push(FlowCommand::Remove { stream: StreamId(stream) });
+        }
+        queue.done(queue.take().reaches);
+        assert!(queue.inner.lock().unwrap().done < BATCH as u64);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| queue.wait(Duration::from_secs(60)));
+            queue.done(queue.take().reaches);
+            waiting.join().unwrap();
+        });
     }
 
     #[test]
