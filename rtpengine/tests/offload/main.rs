@@ -5,5 +5,6 @@
 mod adoption;
 mod next_hops;
 mod paths;
+mod replacement;
 mod tables;
 mod world;
