@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::io::Learning;
+use crate::ng::request::{IceMode, TransportProtocol};
 
 fn parse(json: &str) -> Request {
     Request::parse(&crate::ng::json::decode(json.as_bytes()).unwrap()).unwrap()
