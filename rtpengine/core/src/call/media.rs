@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux};
+use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux, twins::Twin};
 use crate::{
     io::StreamId,
     sdp::{Direction, Media, Protocol},
@@ -108,6 +108,8 @@ pub(super) struct Face {
     /// The same for RTCP.
     pub(super) advertised_rtcp: Option<SocketAddr>,
     pub(super) mux: Mux,
+    /// The m-line is two sections in the party's SDP.
+    pub(super) twin: Option<Twin>,
     pub(super) encryption: Encryption,
     /// `asymmetric`: no learning.
     pub(super) asymmetric: bool,

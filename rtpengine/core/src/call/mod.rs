@@ -32,6 +32,7 @@ mod socket;
 mod spares;
 mod statistics;
 mod timeouts;
+mod twins;
 mod wording;
 
 pub use adopt::AdoptedFlow;

@@ -325,7 +325,7 @@ pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
 ];
 
 /// Values that are not acted upon of keys that otherwise are.
-pub const NOT_YET_VALUES: &[(Key, &[&str])] = &[(Key::Osrtp, &["offer-legacy", "accept-legacy"])];
+pub const NOT_YET_VALUES: &[(Key, &[&str])] = &[];
 
 /// What becomes of `key` with `value`: some values ask for what happens anyway.
 #[must_use]
