@@ -11,7 +11,7 @@ use super::{
     ice::{self, Signal, Wording},
     interfaces::{Family, LocalIdx, Wanted},
     media::{Carries, Face, MediaPair, Side, carries},
-    mux, spares,
+    mids, mux, spares,
     twins::{self, Twin},
     wording::{self, MediaWording},
 };
@@ -83,6 +83,7 @@ impl Exchange<'_, '_> {
             }
             let mut wording = self.media(draft, before, pair, media)?;
             let receiver = pair.faces.get_mut(self.from.other());
+            wording.mid = mids::added(self.request, self.session, media, receiver);
             wording.plan.twin = twins::written(receiver, self.offer, media, &wording.plan);
             plans.push(wording);
         }
@@ -495,7 +496,7 @@ impl Exchange<'_, '_> {
         plan.strip =
             Strip { feedback: changed && !protocol.is_feedback(), ..if opaque { STRIP } else { STRIP_KEYS } };
         let crypto = if opaque { Vec::new() } else { face.encryption.written(self.request) };
-        MediaWording { plan, crypto, keeps_ice: false }
+        MediaWording { plan, crypto, ..MediaWording::default() }
     }
 }
 

@@ -18,6 +18,7 @@ mod ice;
 mod interfaces;
 mod list;
 mod media;
+mod mids;
 mod model;
 mod mux;
 mod offer;

@@ -101,7 +101,7 @@ names! {
         ExcludeRecording NotYet ["exclude recording"];
         Fast NotYet ["fast"];
         ForceTranscoding NotYet ["force transcoding"];
-        GenerateMid NotYet ["generate mid"];
+        GenerateMid Built ["generate mid"];
         GenerateRtcp NotYet ["generate RTCP"];
         Inactive NotYet ["inactive"];
         InjectDtmf NotYet ["inject DTMF"];
