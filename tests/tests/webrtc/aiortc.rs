@@ -2,9 +2,11 @@
 
 use rtpengine_tests::netns::Netns;
 use rtpengine_tests::peer::Peer;
+use rtpengine_tests::require::Need;
 use rtpengine_tests::rtp::pattern;
 use serde_json::{Value, json};
 
+pub const NEEDS: &[Need] = &[Need::Root, Need::Iproute, Need::Daemon, Need::Ctl, Need::BpfFs, Need::Peers];
 const PAYLOAD: usize = 160;
 
 /// Who begins the DTLS handshake.
@@ -14,16 +16,35 @@ pub enum Role {
     Server,
 }
 
+/// Which candidates are exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Candidates {
+    Ipv4,
+    Both,
+}
+
+impl Candidates {
+    /// A body without the candidates that are not to be exchanged.
+    pub fn filtered(self, sdp: &str) -> String {
+        let address = |line: &str| line.split(' ').nth(4).map(str::to_owned).unwrap_or_default();
+        let kept = |line: &&str| {
+            self == Self::Both || !line.starts_with("a=candidate") || !address(line).contains(':')
+        };
+        sdp.lines().filter(kept).map(|line| format!("{line}\r\n")).collect()
+    }
+}
+
 pub struct Aiortc {
     peer: Peer,
+    candidates: Candidates,
     /// Seed of its payloads.
     seed: u32,
     sent: u64,
 }
 
 impl Aiortc {
-    pub fn start(netns: &Netns, seed: u32) -> Self {
-        Self { peer: Peer::start(netns, "webrtc.py", &[]).unwrap(), seed, sent: 0 }
+    pub fn start(netns: &Netns, seed: u32, candidates: Candidates) -> Self {
+        Self { peer: Peer::start(netns, "webrtc.py", &[]).unwrap(), candidates, seed, sent: 0 }
     }
 
     fn ask(&mut self, request: &Value) -> Value {
@@ -31,15 +52,19 @@ impl Aiortc {
     }
 
     pub fn offer(&mut self) -> String {
-        self.ask(&json!({"do": "offer"}))["sdp"].as_str().unwrap().to_owned()
+        let reply = self.ask(&json!({"do": "offer"}));
+        self.candidates.filtered(reply["sdp"].as_str().unwrap())
     }
 
     pub fn answered(&mut self, sdp: &str) {
+        let sdp = self.candidates.filtered(sdp);
         self.ask(&json!({"do": "answered", "sdp": sdp}));
     }
 
     pub fn answer(&mut self, sdp: &str) -> String {
-        self.ask(&json!({"do": "answer", "sdp": sdp}))["sdp"].as_str().unwrap().to_owned()
+        let sdp = self.candidates.filtered(sdp);
+        let reply = self.ask(&json!({"do": "answer", "sdp": sdp}));
+        self.candidates.filtered(reply["sdp"].as_str().unwrap())
     }
 
     /// Waits until ICE and DTLS are done.
