@@ -17,7 +17,7 @@ const PACKETS: u64 = 100;
 const WAIT: Duration = Duration::from_secs(10);
 
 /// Both say as much; every payload arrives once, in order, as it was sent.
-fn talk(aiortc: &mut Aiortc, plain: &mut Endpoint, packets: u64) {
+pub fn talk(aiortc: &mut Aiortc, plain: &mut Endpoint, packets: u64) {
     let payloads = aiortc.send(packets);
     for payload in payloads {
         let (packet, _) = plain.receive_raw(WAIT).unwrap().unwrap();
@@ -34,7 +34,7 @@ fn talk(aiortc: &mut Aiortc, plain: &mut Endpoint, packets: u64) {
 }
 
 /// Both send until they hear each other: a party may be done with its handshake before the daemon is.
-fn meet(aiortc: &mut Aiortc, plain: &mut Endpoint) {
+pub fn meet(aiortc: &mut Aiortc, plain: &mut Endpoint) {
     let (mut heard_here, mut heard_there) = (false, false);
     flows::wait_until("both hear each other", || {
         aiortc.send(1);

@@ -7,3 +7,4 @@ mod aiortc_talks_to_plain_rtp;
 mod chromium;
 mod chromium_talks;
 mod plain;
+mod strangers_are_kept_out;
