@@ -8,10 +8,10 @@
 
 mod addresses_and_interfaces_follow_the_flags;
 mod adoption_rebuilds_calls_from_kernel_flows;
+mod an_m_line_keeps_its_mid;
 mod dtls_follows_ice;
 mod dtls_srtp_is_negotiated;
 mod dtls_support;
-mod an_m_line_keeps_its_mid;
 mod errors_change_nothing;
 mod established_streams_are_offloaded_and_withdrawn;
 mod forks_keep_every_branch_apart;
