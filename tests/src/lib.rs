@@ -14,6 +14,7 @@ pub mod ice;
 pub mod lease;
 pub mod netns;
 pub mod ng;
+pub mod peer;
 pub mod programs;
 pub mod require;
 pub mod rtp;

@@ -382,6 +382,22 @@ pub fn stun_binding_request(transaction: [u8; 12]) -> Vec<u8> {
     bytes
 }
 
+/// A ClientHello of DTLS 1.2 (RFC 6347 section 4.2) with one cipher suite and no cookie.
+#[must_use]
+pub fn dtls_client_hello(random: u8) -> Vec<u8> {
+    let mut body = vec![254, 253];
+    body.extend([random; 32]);
+    body.extend([0, 0, 0, 2, 0xc0, 0x2b, 1, 0]);
+    let length = (body.len() as u32).to_be_bytes();
+    let mut message =
+        vec![1, length[1], length[2], length[3], 0, 0, 0, 0, 0, length[1], length[2], length[3]];
+    message.extend(body);
+    let mut record = vec![22, 254, 253, 0, 0, 0, 0, 0, 0, 0, random];
+    record.extend((message.len() as u16).to_be_bytes());
+    record.extend(message);
+    record
+}
+
 /// An RTCP receiver report without blocks (RFC 3550 section 6.4.2).
 #[must_use]
 pub fn rtcp_receiver_report(ssrc: u32) -> Vec<u8> {

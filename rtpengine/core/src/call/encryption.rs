@@ -111,6 +111,11 @@ impl Encryption {
         self.dtls.yield_role()
     }
 
+    /// The party was offered SRTP and plain RTP to choose from, in sections of their own.
+    pub(super) fn is_offered_twice(&self) -> bool {
+        self.outgoing.is_some_and(|outgoing| outgoing.plain_too)
+    }
+
     /// The suite in use, where SDES chose one.
     pub(super) fn suite(&self) -> Option<Suite> {
         let active = self.sdes.active().filter(|_| self.agreed == Some(Security::Sdes));
@@ -169,7 +174,7 @@ impl Terms<'_, '_> {
     ) {
         let options = &self.request.sdes;
         let outgoing = if sender.is_opaque() {
-            Outgoing { protocol: wanted, sdes: false, dtls: false }
+            Outgoing { protocol: wanted, sdes: false, dtls: false, plain_too: false }
         } else {
             let means = Means { sdes: !options.off, dtls: self.has_dtls() };
             transport::offered(sender.signalled, wanted, self.request.osrtp, means)
@@ -206,7 +211,7 @@ impl Terms<'_, '_> {
         receiver: &mut Encryption,
         keys: &mut dyn KeySource,
     ) {
-        let unasked = Outgoing { protocol: self.protocol, sdes: false, dtls: false };
+        let unasked = Outgoing { protocol: self.protocol, sdes: false, dtls: false, plain_too: false };
         let outgoing = sender.outgoing.unwrap_or(unasked);
         let remote = dtls::Remote::of(self.security);
         // Of two ways an answer leaves open, DTLS is taken; the other one's keys are of no use then.

@@ -18,6 +18,7 @@ mod ice;
 mod interfaces;
 mod list;
 mod media;
+mod mids;
 mod model;
 mod mux;
 mod offer;
@@ -32,6 +33,7 @@ mod socket;
 mod spares;
 mod statistics;
 mod timeouts;
+mod twins;
 mod wording;
 
 pub use adopt::AdoptedFlow;

@@ -101,7 +101,7 @@ names! {
         ExcludeRecording NotYet ["exclude recording"];
         Fast NotYet ["fast"];
         ForceTranscoding NotYet ["force transcoding"];
-        GenerateMid NotYet ["generate mid"];
+        GenerateMid Built ["generate mid"];
         GenerateRtcp NotYet ["generate RTCP"];
         Inactive NotYet ["inactive"];
         InjectDtmf NotYet ["inject DTMF"];
@@ -325,7 +325,7 @@ pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
 ];
 
 /// Values that are not acted upon of keys that otherwise are.
-pub const NOT_YET_VALUES: &[(Key, &[&str])] = &[(Key::Osrtp, &["offer-legacy", "accept-legacy"])];
+pub const NOT_YET_VALUES: &[(Key, &[&str])] = &[];
 
 /// What becomes of `key` with `value`: some values ask for what happens anyway.
 #[must_use]

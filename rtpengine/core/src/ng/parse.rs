@@ -282,9 +282,6 @@ impl Request {
 
     fn osrtp_member(&mut self, item: Item<'_>) {
         match item {
-            Item::Name(name) if value_status(Key::Osrtp, name) == Status::NotYet => {
-                note(&mut self.not_built, &[b"OSRTP-", name].concat());
-            }
             Item::Name(name) if self.osrtp.apply(name) => {}
             Item::Name(name) | Item::Pair(name, _) => note(&mut self.unknown, &[b"OSRTP-", name].concat()),
         }

@@ -200,6 +200,7 @@ fn run(pair: &mut Pair, step: &Step) {
             }
         }
         (request.osrtp.offer_rfc, request.osrtp.accept_rfc) = (bit(19), bit(20));
+        (request.osrtp.offer_legacy, request.osrtp.accept_legacy) = (bit(21), bit(22));
     });
     pair.send(&request);
     no_plaintext_meets_ciphertext(pair);
