@@ -55,7 +55,9 @@ fn directly() {
     caller.hang_up();
 }
 
-fn through(candidates: Candidates) {
+#[test]
+fn through_the_daemon_over_ipv4() {
+    let candidates = Candidates::Ipv4;
     if !available(NEEDS) {
         return;
     }
@@ -72,15 +74,4 @@ fn through(candidates: Candidates) {
     talk(&mut caller, &mut callee);
     engine.ng.delete("c", "a").unwrap();
     engine.daemon.stop().unwrap();
-}
-
-#[test]
-fn through_the_daemon_over_ipv4() {
-    through(Candidates::Ipv4);
-}
-
-/// They are free to choose a pair, and to change over to another one.
-#[test]
-fn through_the_daemon_over_either_family() {
-    through(Candidates::Both);
 }
