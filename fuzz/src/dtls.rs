@@ -39,6 +39,7 @@ fn engine(datagram: &[u8], role: Role, verified: bool) {
     let Ok(mut engine) = Engine::new(Limits::default(), now) else { panic!("no engine") };
     let peer = SocketAddr::from(([192, 0, 2, 1], 4000));
     let association = Association {
+        epoch: 1,
         role,
         identity: Arc::clone(identity),
         remote: (role == Role::Active).then_some(peer),
@@ -56,7 +57,7 @@ fn engine(datagram: &[u8], role: Role, verified: bool) {
             assert!(answer <= datagram.len(), "an answer to a stranger must not amplify");
         }
     }
-    while let Some((_, event)) = engine.poll_event() {
+    while let Some((_, _, event)) = engine.poll_event() {
         assert!(!matches!(event, Event::KeysReady { .. }));
     }
     assert!(engine.counters().snapshot().half_open <= 1);

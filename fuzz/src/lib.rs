@@ -5,3 +5,4 @@ pub mod ng;
 pub mod rtp;
 pub mod sdp;
 pub mod security;
+pub mod stun;

@@ -228,6 +228,10 @@ pub const MAX_CALL_ID: usize = 256;
 pub const MAX_TAG: usize = 128;
 /// Longest interface name kept for adoption.
 pub const MAX_INTERFACE: usize = 32;
+/// Longest kind of media kept for adoption.
+pub const MAX_KIND: usize = 12;
+/// Longest name of a profile kept for adoption.
+pub const MAX_PROTOCOL: usize = 24;
 
 /// Who a flow belongs to: for `rtpengine-ctl table` and for adoption after a restart. Strings are zero-padded UTF-8.
 #[repr(C)]
@@ -243,12 +247,26 @@ pub struct FlowInfo {
     pub interface: [u8; MAX_INTERFACE],
     /// Logical interface of the output's local address.
     pub peer_interface: [u8; MAX_INTERFACE],
+    /// Kind of media of the m-line: `audio`.
+    pub kind: [u8; MAX_KIND],
+    /// Profile of the m-line as the sending party wrote it: `RTP/AVP`.
+    pub protocol: [u8; MAX_PROTOCOL],
+    /// The same of the receiving party.
+    pub peer_protocol: [u8; MAX_PROTOCOL],
+    /// Port of `advertised_addr`, network order.
+    pub advertised_port: [u8; 2],
+    /// Port of `peer_advertised_addr`, network order.
+    pub peer_advertised_port: [u8; 2],
     /// Call creation, microseconds since the Unix epoch.
     pub created_unix_us: u64,
     /// Flow installation, nanoseconds of `CLOCK_MONOTONIC`.
     pub installed_ns: u64,
     /// Sending party's endpoint address (IPv4 as mapped), also where the flow's source check is off.
     pub endpoint_addr: [u8; 16],
+    /// The address in the sending party's SDP (IPv4 as mapped); port 0: it has signalled none.
+    pub advertised_addr: [u8; 16],
+    /// The same of the receiving party.
+    pub peer_advertised_addr: [u8; 16],
     /// Its port, network order.
     pub endpoint_port: [u8; 2],
     /// m-line index from 0.
@@ -327,7 +345,7 @@ const _: () = {
     assert!(offset_of!(FlowValue, ssrcs) == 120);
     assert!(size_of::<SsrcStats>() == 32 && offset_of!(SsrcStats, packets) == 8);
     assert!(size_of::<FlowStats>() == 192 && offset_of!(FlowStats, ssrcs) == 32);
-    assert!(size_of::<FlowInfo>() == 616);
+    assert!(size_of::<FlowInfo>() == 712);
     assert!(size_of::<Owner>() == 40);
 };
 

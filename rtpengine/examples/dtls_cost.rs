@@ -40,6 +40,7 @@ impl Side {
 
     fn association(&self, role: Role, peer: &Self) -> Result<Association> {
         Ok(Association {
+            epoch: 1,
             role,
             identity: Arc::clone(&self.identity),
             remote: Some(peer.address),
@@ -99,7 +100,7 @@ fn handshake(active: &mut Side, passive: &mut Side, stream: StreamId, first: Vec
         }
     }
     for side in [active, passive] {
-        ensure!(matches!(side.engine.poll_event(), Some((_, Event::KeysReady { .. }))), "no keys");
+        ensure!(matches!(side.engine.poll_event(), Some((_, _, Event::KeysReady { .. }))), "no keys");
     }
     Ok(())
 }

@@ -196,6 +196,8 @@ fn open_streams(
                 transmit_crypto: crypto(2)?,
                 ice: Default::default(),
                 ice_chosen: false,
+                awaits_keys: false,
+                passes_dtls: false,
                 tos: None,
                 clock_rates: Default::default(),
                 call: "bench".into(),

@@ -178,9 +178,11 @@ impl Sink for Outlet {
         let _ = self.0.send(Out::Transmit(transmit));
     }
 
-    fn event(&mut self, _stream: StreamId, event: Event) {
+    fn event(&mut self, _stream: StreamId, _epoch: u32, event: Event) {
         let _ = self.0.send(Out::Event(event));
     }
+
+    fn closed(&mut self, _stream: StreamId) {}
 }
 
 #[test]
@@ -193,6 +195,7 @@ fn the_thread_serves_a_call_while_strangers_fill_its_queue() {
     let feed = worker.open(
         STREAM,
         Association {
+            epoch: 1,
             role: Role::Passive,
             identity: identity_here.clone(),
             remote: Some(peer.address),

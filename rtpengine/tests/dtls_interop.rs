@@ -129,6 +129,7 @@ impl Host {
 
     fn open(&mut self, role: Role, remote: Option<SocketAddr>, peer: &Peer, profiles: &[Suite]) {
         let association = Association {
+            epoch: 1,
             role,
             identity: identity(),
             remote,
@@ -139,7 +140,7 @@ impl Host {
     }
 
     fn event(&mut self) -> Event {
-        self.until(|engine| engine.poll_event()).1
+        self.until(|engine| engine.poll_event()).2
     }
 
     fn keys(&mut self) -> SrtpKeys {

@@ -54,7 +54,7 @@ pub fn binary(name: &str) -> Result<PathBuf> {
         .with_context(|| format!("no binary {name} among {candidates:?}: run `cargo xtask build`"))
 }
 
-fn target_directory() -> PathBuf {
+pub(crate) fn target_directory() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }

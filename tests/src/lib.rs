@@ -8,12 +8,14 @@
 pub mod bencode;
 pub mod ctl;
 pub mod daemon;
+pub mod dtls;
 pub mod engine;
 pub mod flows;
 pub mod ice;
 pub mod lease;
 pub mod netns;
 pub mod ng;
+pub mod peer;
 pub mod programs;
 pub mod require;
 pub mod rtp;

@@ -32,6 +32,10 @@ pub enum Need {
     Openssl,
     /// aioice, for the system's Python.
     Aioice,
+    /// Python with aiortc and libsrtp.
+    Peers,
+    /// Chromium.
+    Chromium,
 }
 
 impl Need {
@@ -50,6 +54,9 @@ impl Need {
             Self::DebianCtl => missing_program("rtpengine-ctl", "rtpengine-utils"),
             Self::Openssl => missing_program("openssl", "openssl"),
             Self::Aioice => missing_aioice(),
+            Self::Peers => (!crate::peer::python().is_file())
+                .then(|| "needs aiortc: run `cargo xtask setup --tests`".to_owned()),
+            Self::Chromium => missing_program("chromium", "chromium"),
         }
     }
 }

@@ -198,6 +198,12 @@ impl Endpoint {
         netns.run(|| Self::bind(address, port, ssrc))?
     }
 
+    /// The same socket for another part of a test: what one receives the other does not.
+    pub fn duplicate(&self) -> Result<Self> {
+        let socket = self.socket.try_clone()?;
+        Ok(Self { socket, stream: self.stream.clone(), remote: self.remote, expect: None, ice: None })
+    }
+
     /// Own address.
     pub fn local(&self) -> Result<SocketAddr> {
         Ok(self.socket.local_addr()?)
@@ -374,6 +380,22 @@ pub fn stun_binding_request(transaction: [u8; 12]) -> Vec<u8> {
     let mut bytes = vec![0x00, 0x01, 0x00, 0x00, 0x21, 0x12, 0xa4, 0x42];
     bytes.extend(transaction);
     bytes
+}
+
+/// A ClientHello of DTLS 1.2 (RFC 6347 section 4.2) with one cipher suite and no cookie.
+#[must_use]
+pub fn dtls_client_hello(random: u8) -> Vec<u8> {
+    let mut body = vec![254, 253];
+    body.extend([random; 32]);
+    body.extend([0, 0, 0, 2, 0xc0, 0x2b, 1, 0]);
+    let length = (body.len() as u32).to_be_bytes();
+    let mut message =
+        vec![1, length[1], length[2], length[3], 0, 0, 0, 0, 0, length[1], length[2], length[3]];
+    message.extend(body);
+    let mut record = vec![22, 254, 253, 0, 0, 0, 0, 0, 0, 0, random];
+    record.extend((message.len() as u16).to_be_bytes());
+    record.extend(message);
+    record
 }
 
 /// An RTCP receiver report without blocks (RFC 3550 section 6.4.2).

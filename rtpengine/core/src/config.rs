@@ -64,6 +64,8 @@ pub struct CoreConfig {
     pub reject_invalid_sdp: bool,
     /// `--software-id`, shown to ICE peers; empty: nothing is.
     pub software_id: String,
+    /// `--dtls-passive`: towards all parties as if `DTLS=passive` had been given.
+    pub dtls_passive: bool,
     /// `--table` is usable: streams may be offloaded at all.
     pub offload: bool,
 }
@@ -86,6 +88,7 @@ impl Default for CoreConfig {
             max_sessions: -1,
             reject_invalid_sdp: false,
             software_id: String::new(),
+            dtls_passive: false,
             offload: true,
         }
     }

@@ -5,7 +5,10 @@ use std::{net::SocketAddr, sync::Arc};
 use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
 
+pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole};
 pub use rtpengine_common::reason::Reason;
+
+mod dtls;
 
 /// The moment an input is handled at, as read by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,6 +73,9 @@ pub trait MediaPlane {
     /// # Errors
     /// [`NoRandomness`]; what is in `bytes` is not to be used then.
     fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness>;
+
+    /// The certificate to signal for DTLS-SRTP in new SDP; `None` where there is none, and no DTLS.
+    fn identity(&mut self) -> Option<Arc<DtlsIdentity>>;
 
     /// The counters of a stream, userspace and kernel merged. Zeroes for an unknown stream.
     fn counters(&self, stream: StreamId) -> StreamCounters;
@@ -150,6 +156,11 @@ pub struct RelayStream {
     pub ice: SmallVec<[Arc<str>; 1]>,
     /// `endpoint` is where ICE sends: the party has shown by authenticated checks that it is there and wants the media.
     pub ice_chosen: bool,
+    /// The party will encrypt with keys that are not there yet: what it sends is discarded, and nothing is learned from
+    /// it, since nothing shows that it is the party's.
+    pub awaits_keys: bool,
+    /// The parties may agree on keys by DTLS among themselves: their handshakes go to the sinks like media.
+    pub passes_dtls: bool,
     /// Value for the IPv4 TOS / IPv6 traffic class byte of what leaves this socket; `None` leaves the system default.
     pub tos: Option<u8>,
     /// Clock rate in Hz by payload type, for jitter.
@@ -227,6 +238,16 @@ pub struct FlowIdentity {
     pub interface: String,
     /// Name of the logical interface of the first output's local address.
     pub peer_interface: String,
+    /// Kind of media: `audio`.
+    pub kind: String,
+    /// Profile as the sending party wrote it: `RTP/AVP`.
+    pub protocol: String,
+    /// The same of the receiving party.
+    pub peer_protocol: String,
+    /// The address for RTP in the sending party's SDP.
+    pub advertised: Option<SocketAddr>,
+    /// The same of the receiving party.
+    pub peer_advertised: Option<SocketAddr>,
     /// Call creation, microseconds since the Unix epoch.
     pub created_unix_us: u64,
     /// `true` where the sending party is the one that made the first offer.
@@ -306,9 +327,8 @@ pub enum Output {
     Relay(RelayCommand),
     /// For the offload manager.
     Flow(FlowCommand),
-    /// What the offload manager was told is to be in effect before the reply goes out, as far as that takes no long time:
-    /// under the keys it had, the kernel would drop what the party sends under those it is told of.
-    AwaitFlows,
+    /// For the DTLS thread.
+    Dtls(DtlsCommand),
     /// For the logs: everything about this call is logged, or no longer.
     Debug {
         /// SIP Call-ID.
@@ -347,6 +367,15 @@ pub enum MediaEvent {
         stream: StreamId,
         /// Its path now.
         path: Path,
+    },
+    /// News of a stream's DTLS association.
+    Dtls {
+        /// The socket.
+        stream: StreamId,
+        /// The opening it is about. The core ignores news of earlier ones.
+        epoch: u32,
+        /// The news.
+        event: DtlsEvent,
     },
 }
 

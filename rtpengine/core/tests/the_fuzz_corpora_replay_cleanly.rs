@@ -36,6 +36,11 @@ fn rtp_corpus() {
 }
 
 #[test]
+fn stun_corpus() {
+    replay("stun", 25, checks::stun::check);
+}
+
+#[test]
 fn security_corpus() {
     replay("security", 16, checks::security::check);
 }

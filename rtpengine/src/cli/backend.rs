@@ -4,12 +4,17 @@ use std::future::Future;
 
 use rtpengine_core::ng::statistics::Statistics;
 
+use crate::dtls;
+
 use super::model::{CallDetail, CallSummary, RuntimeSettings, Selection, Setting};
 
 /// The engine's side of the command line.
 pub trait CliBackend: Send + Sync + 'static {
     /// All statistics, as of now.
     fn statistics(&self) -> impl Future<Output = Statistics> + Send;
+
+    /// What was counted of DTLS handshakes.
+    fn dtls(&self) -> impl Future<Output = dtls::Statistics> + Send;
 
     /// The calls of a selection, oldest first.
     fn calls(&self, selection: Selection) -> impl Future<Output = Vec<CallSummary>> + Send;

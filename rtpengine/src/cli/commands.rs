@@ -6,7 +6,7 @@ use super::backend::CliBackend;
 use super::model::{CallDetail, CallSummary, Selection, TagDetail};
 use super::params::{self, Start};
 use super::settings::{self, Name};
-use super::{help, json as machine, levels, limits, text, totals};
+use super::{dtls, help, json as machine, levels, limits, text, totals};
 use crate::logging::{LogLevels, Subsystem};
 
 /// The command line of one daemon.
@@ -71,6 +71,7 @@ impl<B: CliBackend> Cli<B> {
             "totals" => totals::totals(&self.backend.statistics().await),
             "counters" => totals::counters(&self.backend.statistics().await.current),
             "interfaces" => text::interfaces(&self.backend.statistics().await.interfaces),
+            "dtls" => dtls::text(&self.backend.dtls().await),
             "jsonstats" => self.backend.statistics().await.to_json(),
             "transcoders" => "No stats entries\n".to_owned(),
             "loglevels" => levels::subsystems(),
@@ -226,6 +227,7 @@ impl<B: CliBackend> Cli<B> {
             ("list" | "get", ["totals" | "jsonstats", ..]) => {
                 return self.backend.statistics().await.to_json() + "\n";
             }
+            ("list" | "get", ["dtls", ..]) => dtls::json(&self.backend.dtls().await),
             ("list" | "get", ["sessions"]) => self.summaries(Selection::All).await,
             ("list" | "get", ["sessions", which, ..]) => match *which {
                 "all" => self.summaries(Selection::All).await,

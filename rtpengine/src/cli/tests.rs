@@ -31,6 +31,10 @@ impl CliBackend for Arc<Fake> {
         statistics()
     }
 
+    async fn dtls(&self) -> crate::dtls::Statistics {
+        crate::dtls::Statistics { completed: 7, ..crate::dtls::Statistics::default() }
+    }
+
     async fn calls(&self, selection: Selection) -> Vec<CallSummary> {
         let call = self.call.lock().unwrap();
         call.iter().map(|call| call.summary.clone()).filter(|call| selection.contains(call)).collect()
@@ -366,4 +370,16 @@ async fn the_server_answers_one_line_and_closes() {
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer).await;
     assert_eq!(answer, b"");
+}
+
+#[tokio::test]
+async fn handshakes_are_counted_for_people_and_programs() {
+    let (_fake, cli, _levels) = setup();
+    let text = cli.run("list dtls").await;
+    assert!(
+        text.lines()
+            .any(|line| line.trim_start().starts_with("Handshakes completed") && line.ends_with(":7"))
+    );
+    let json: serde_json::Value = serde_json::from_str(&cli.run("json list dtls").await).unwrap();
+    assert_eq!((&json["completed"], &json["failed"]), (&7.into(), &0.into()));
 }

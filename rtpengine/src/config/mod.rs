@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use rtpengine_core::config::{CoreConfig, LocalAddress, LogicalInterface};
 use rtpengine_core::io::Learning;
 
+use crate::dtls::{CertCipher, CertSignature, CertificateOptions, DtlsOptions};
 use crate::logging::{self, Facility, Format, Subsystem};
 use settings::{Origin, Settings, bad_value};
 
@@ -185,6 +186,10 @@ pub struct Config {
     pub max_sessions: i64,
     /// `--reject-invalid-sdp`.
     pub reject_invalid_sdp: bool,
+    /// `--dtls-…`
+    pub dtls: DtlsOptions,
+    /// `--dtls-passive`
+    pub dtls_passive: bool,
     /// `--software-id`, only letters, digits and dashes.
     pub software_id: String,
     /// What the operator should know, to be logged once logging runs.
@@ -255,6 +260,8 @@ impl Config {
             endpoint_learning: endpoint_learning(settings)?,
             max_sessions: settings.number("max-sessions", -1..=i64::MAX)?.unwrap_or(-1),
             reject_invalid_sdp: settings.flag("reject-invalid-sdp"),
+            dtls: dtls(settings)?,
+            dtls_passive: settings.flag("dtls-passive"),
             software_id: software_id(settings),
             warnings,
         };
@@ -285,6 +292,7 @@ impl Config {
             max_sessions: self.max_sessions,
             reject_invalid_sdp: self.reject_invalid_sdp,
             software_id: self.software_id.clone(),
+            dtls_passive: self.dtls_passive,
             offload: self.table.is_some(),
         }
     }
@@ -353,6 +361,23 @@ fn endpoint_learning(settings: &Settings) -> Result<Learning, ConfigError> {
         ("heuristic", Learning::Heuristic),
     ];
     Ok(settings.choice("endpoint-learning", &choices)?.unwrap_or_default())
+}
+
+fn dtls(settings: &Settings) -> Result<DtlsOptions, ConfigError> {
+    let default = DtlsOptions::default();
+    let ciphers = [("prime256v1", CertCipher::Prime256v1), ("RSA", CertCipher::Rsa)];
+    let signatures = [("SHA-256", CertSignature::Sha256), ("SHA-1", CertSignature::Sha1)];
+    let rsa_bits = settings.number("dtls-rsa-key-size", 1024..=16_384)?;
+    let mtu = settings.number("dtls-mtu", i64::from(DtlsOptions::MIN_MTU)..=i64::from(u16::MAX))?;
+    Ok(DtlsOptions {
+        certificate: CertificateOptions {
+            cipher: settings.choice("dtls-cert-cipher", &ciphers)?.unwrap_or_default(),
+            signature: settings.choice("dtls-signature", &signatures)?.unwrap_or_default(),
+            rsa_bits: rsa_bits.and_then(|bits| bits.try_into().ok()).unwrap_or(default.certificate.rsa_bits),
+        },
+        ciphers: settings.text("dtls-ciphers").map_or(default.ciphers, |(text, _)| text.to_owned()),
+        mtu: mtu.and_then(|mtu| mtu.try_into().ok()).unwrap_or(default.mtu),
+    })
 }
 
 fn software_id(settings: &Settings) -> String {

@@ -1,6 +1,7 @@
 //! Every option of the daemon, declared once: the command line, the configuration file, `--help` and
 //! `docs/options.md` are all made from this table and from [`super::unavailable`].
 
+use crate::dtls::DtlsOptions;
 use crate::logging::Subsystem;
 
 /// How many values an option takes.
@@ -140,6 +141,36 @@ const AVAILABLE: &[OptionSpec] = &[
     ),
     flag("reject-invalid-sdp", None, "Refuse SDP bodies that end in a blank line"),
     value("software-id", None, "STRING", None, "Name shown to other systems; unset: rtpengine-VERSION"),
+    flag("dtls-passive", None, "Prefer the passive DTLS role in all calls, as DTLS=passive does in one"),
+    value(
+        "dtls-cert-cipher",
+        None,
+        "prime256v1|RSA",
+        Some("prime256v1"),
+        "Kind of key of the DTLS certificate",
+    ),
+    value(
+        "dtls-signature",
+        None,
+        "SHA-256|SHA-1",
+        Some("SHA-256"),
+        "Hash of the DTLS certificate's signature",
+    ),
+    value("dtls-rsa-key-size", None, "INT", Some("2048"), "Bits of the key with --dtls-cert-cipher=RSA"),
+    value(
+        "dtls-ciphers",
+        None,
+        "STRING",
+        Some(DtlsOptions::CIPHERS),
+        "Ciphers allowed in DTLS handshakes, an OpenSSL cipher list",
+    ),
+    value(
+        "dtls-mtu",
+        None,
+        "INT",
+        Some("1200"),
+        "Longest IP datagram of a DTLS handshake in bytes, at least 576",
+    ),
     flag("poller-per-thread", None, "Accepted; one thread per socket is how this daemon always works"),
 ];
 

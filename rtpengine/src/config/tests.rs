@@ -48,8 +48,29 @@ fn the_defaults_are_the_manuals() {
     assert_eq!(config.listen_ng.len(), 2);
     assert!(config.software_id.starts_with("rtpengine-"));
     assert!(config.software_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'));
+    assert!(config.dtls == DtlsOptions::default() && !config.dtls_passive);
     let (interfaces, software_id) = (config.interfaces.clone(), config.software_id.clone());
     assert_eq!(config.core(), CoreConfig { interfaces, software_id, ..CoreConfig::default() });
+}
+
+#[test]
+fn options_of_dtls_are_checked() {
+    let config = from_arguments(&[
+        "--dtls-passive",
+        "--dtls-cert-cipher=rsa",
+        "--dtls-rsa-key-size=3072",
+        "--dtls-signature=sha-1",
+        "--dtls-ciphers=HIGH",
+        "--dtls-mtu=1400",
+    ])
+    .unwrap();
+    assert!(config.core().dtls_passive);
+    let (cipher, signature) = (CertCipher::Rsa, CertSignature::Sha1);
+    let certificate = CertificateOptions { cipher, signature, rsa_bits: 3072 };
+    assert_eq!(config.dtls, DtlsOptions { certificate, ciphers: "HIGH".to_owned(), mtu: 1400 });
+    assert!(refusal(&["--dtls-mtu=575"]).contains("a whole number from 576 to 65535"));
+    assert!(refusal(&["--dtls-cert-cipher=DSA"]).contains("prime256v1, RSA"));
+    assert!(refusal(&["--dtls-rsa-key-size=512"]).contains("from 1024 to 16384"));
 }
 
 #[test]

@@ -104,17 +104,8 @@ pub const FEATURES: &[Feature] = &[
         ],
     },
     Feature {
-        name: "SRTP and DTLS are",
-        options: &[
-            flag("log-srtp-keys"),
-            flag("debug-srtp"),
-            flag("dtls-passive"),
-            value("dtls-cert-cipher"),
-            value("dtls-signature"),
-            value("dtls-rsa-key-size"),
-            value("dtls-ciphers"),
-            value("dtls-mtu"),
-        ],
+        name: "logging of SRTP keys and packets is",
+        options: &[flag("log-srtp-keys"), flag("debug-srtp")],
     },
     Feature {
         name: "persistence in Redis is",

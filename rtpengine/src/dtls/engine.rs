@@ -56,6 +56,8 @@ impl Default for Limits {
 /// What SDP settled for a stream.
 #[derive(Clone, Debug)]
 pub struct Association {
+    /// The owner's number of this opening; events carry it, so that late ones of another opening can be told apart.
+    pub epoch: u32,
     /// From `a=setup` of both sides; the owner resolves conflicts and opens again with another role.
     pub role: Role,
     /// The one whose fingerprint our SDP carries.
@@ -132,7 +134,7 @@ pub(super) struct Common {
     listeners: Vec<Listener>,
     deadlines: BTreeSet<(Instant, StreamId)>,
     transmits: VecDeque<Transmit>,
-    events: VecDeque<(StreamId, Event)>,
+    events: VecDeque<(StreamId, u32, Event)>,
 }
 
 impl Common {
@@ -140,8 +142,8 @@ impl Common {
         self.transmits.push_back(Transmit { stream, destination, payload });
     }
 
-    pub fn event(&mut self, stream: StreamId, event: Event) {
-        self.events.push_back((stream, event));
+    pub fn event(&mut self, stream: StreamId, epoch: u32, event: Event) {
+        self.events.push_back((stream, epoch, event));
     }
 
     /// Keeps the order of deadlines when that of a stream changes.
@@ -287,8 +289,8 @@ impl Engine {
         self.common.transmits.pop_front()
     }
 
-    /// The next event.
-    pub fn poll_event(&mut self) -> Option<(StreamId, Event)> {
+    /// The next event, with the epoch of the opening it belongs to.
+    pub fn poll_event(&mut self) -> Option<(StreamId, u32, Event)> {
         self.common.events.pop_front()
     }
 

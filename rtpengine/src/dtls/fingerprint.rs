@@ -7,7 +7,7 @@ use arrayvec::ArrayVec;
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::x509::X509Ref;
-use rtpengine_core::sdp::security::HashFunction;
+use rtpengine_core::sdp::security::{self, HashFunction};
 
 /// Longest digest, that of SHA-512.
 const MAX_DIGEST: usize = 64;
@@ -61,6 +61,18 @@ impl Fingerprint {
     #[must_use]
     pub fn matches(&self, certificate: &X509Ref) -> bool {
         Self::of(certificate, self.hash).is_ok_and(|actual| actual == *self)
+    }
+}
+
+impl From<&security::Fingerprint> for Fingerprint {
+    fn from(signalled: &security::Fingerprint) -> Self {
+        Self { hash: signalled.hash, digest: signalled.digest.iter().copied().take(MAX_DIGEST).collect() }
+    }
+}
+
+impl From<&Fingerprint> for security::Fingerprint {
+    fn from(computed: &Fingerprint) -> Self {
+        Self { hash: computed.hash, digest: computed.digest.iter().copied().collect() }
     }
 }
 

@@ -17,6 +17,7 @@
 //!   ClientHello may be forged, and it has to return a cookie.
 //! - Any other source has to return a cookie (HelloVerifyRequest). That costs no memory and 14 us, and
 //!   the answer is shorter than the question.
+//! - Datagrams of such sources wait behind all others, and no more than a bounded number is served in a time.
 //! - After that [`Limits`] bound how many handshakes are half open, by stream and altogether, how long, and how often
 //!   one source or all strangers may start one.
 //!

@@ -139,7 +139,7 @@ impl Stream {
             count(&common.counters.role_conflicts);
             if verified && !self.conflict_told {
                 self.conflict_told = true;
-                common.event(self.id, Event::RoleConflict { peer: source });
+                common.event(self.id, self.association.epoch, Event::RoleConflict { peer: source });
             }
             return;
         }
@@ -257,7 +257,7 @@ impl Stream {
         };
         self.current = None;
         count(&common.counters.closed);
-        common.event(self.id, Event::Closed { reason });
+        common.event(self.id, self.association.epoch, Event::Closed { reason });
     }
 
     /// Draws the consequences of a step of a handshake.
@@ -301,7 +301,11 @@ impl Stream {
         let peer = session.peer;
         let profile = keys.send.suite();
         self.current = Some(session);
-        common.event(self.id, Event::KeysReady { peer, profile, keys: Box::new(keys) });
+        common.event(
+            self.id,
+            self.association.epoch,
+            Event::KeysReady { peer, profile, keys: Box::new(keys) },
+        );
         true
     }
 
@@ -320,7 +324,7 @@ impl Stream {
             | FailureReason::Export
             | FailureReason::Protocol(_) => {}
         }
-        common.event(self.id, Event::Failed { peer, verified, reason });
+        common.event(self.id, self.association.epoch, Event::Failed { peer, verified, reason });
     }
 
     /// Repeats flights and ends handshakes whose time has come.

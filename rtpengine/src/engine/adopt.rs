@@ -1,5 +1,7 @@
 //! From the flows a predecessor left in the kernel to calls of this process.
 
+use std::net::SocketAddr;
+
 use rtpengine_common::abi::{
     FLOW_BLACKHOLE, FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT,
 };
@@ -37,6 +39,11 @@ fn translate(flow: &AdoptedFlow) -> Option<call::AdoptedFlow> {
             media: info.media,
             interface: text(&info.interface),
             peer_interface: text(&info.peer_interface),
+            kind: text(&info.kind),
+            protocol: text(&info.protocol),
+            peer_protocol: text(&info.peer_protocol),
+            advertised: signalled(info.advertised_addr, info.advertised_port),
+            peer_advertised: signalled(info.peer_advertised_addr, info.peer_advertised_port),
             created_unix_us: info.created_unix_us,
             offerer: info.flags & 1 != 0,
         },
@@ -53,6 +60,11 @@ fn translate(flow: &AdoptedFlow) -> Option<call::AdoptedFlow> {
         tos: (value.flags & FLOW_SET_TOS != 0).then_some(value.tos),
         bridged: value.receive_context != 0 || value.transmit_context != 0,
     })
+}
+
+/// An address from a party's SDP, unless it gave none.
+fn signalled(address: [u8; 16], port: [u8; 2]) -> Option<SocketAddr> {
+    Some(socket_address(address, port)).filter(|address| address.port() != 0)
 }
 
 /// Zero-padded UTF-8; anything else never came from us and is shown as far as it can be.

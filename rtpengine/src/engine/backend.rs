@@ -14,6 +14,7 @@ use crate::cli::model::{
     TagType,
 };
 use crate::control::{ControlEngine, ControlTos};
+use crate::dtls;
 use crate::relay::system_clock;
 
 /// Shown as the proxy of calls that were adopted from the kernel: nobody asked for them in this process.
@@ -48,6 +49,10 @@ impl ControlEngine for Backend {
 impl CliBackend for Backend {
     async fn statistics(&self) -> Statistics {
         self.engine.with(|engine, plane| engine.statistics_model(system_clock(), plane)).unwrap_or_default()
+    }
+
+    async fn dtls(&self) -> dtls::Statistics {
+        self.engine.with(|_engine, plane| plane.dtls().statistics()).unwrap_or_default()
     }
 
     async fn calls(&self, selection: Selection) -> Vec<CallSummary> {

@@ -3,6 +3,8 @@
 pub mod actor;
 pub mod adopt;
 pub mod backend;
+pub mod dtls;
+pub mod identities;
 pub mod plane;
 
 use std::hash::{BuildHasher, RandomState};
@@ -16,6 +18,8 @@ use rtpengine_core::ng::cache::CacheLimits;
 
 use self::actor::{Actor, EngineHandle};
 use self::backend::Backend;
+use self::dtls::Dtls;
+use self::identities::{Identities, RENEWAL_CHECK};
 use self::plane::Plane;
 use crate::cli::params::Start;
 use crate::cli::{self, Cli};
@@ -57,8 +61,11 @@ pub fn run(
     let offload = Arc::new(offload);
     log_kernel_path(&report);
 
-    let mut plane = Plane::new(pool.handle(), Arc::clone(&offload), levels.clone());
     let clock = IceClock::new(Instant::now(), system_clock());
+    let dtls = Dtls::start(config.dtls.clone(), pool.handle(), engine_handle.clone()).context("DTLS")?;
+    let dtls = Arc::new(dtls);
+    let identities = dtls.identities();
+    let mut plane = Plane::new(pool.handle(), Arc::clone(&offload), dtls, levels.clone());
     let mut engine = Engine::new(config.core(), seed(), clock);
     adopt::adopt(&mut engine, &mut plane, &report.adopted);
     offload.drop_unclaimed();
@@ -77,6 +84,7 @@ pub fn run(
     let served = runtime.block_on(async {
         let _control = listeners.serve(&dispatcher, config.thread_stack)?;
         let _command_line = cli::serve(cli_listeners, &command_line)?;
+        tokio::spawn(renew(identities));
         ready();
         shutdown.requested().await;
         anyhow::Ok(())
@@ -93,6 +101,16 @@ pub fn run(
     offload.shutdown();
     relay?;
     served
+}
+
+/// Keeps the certificate for new calls young.
+async fn renew(identities: Arc<Identities>) {
+    loop {
+        tokio::time::sleep(RENEWAL_CHECK).await;
+        let identities = Arc::clone(&identities);
+        // The thread that makes a key may be busy for seconds. It reports its panics itself.
+        let _panicked = tokio::task::spawn_blocking(move || identities.renew_if_due()).await;
+    }
 }
 
 fn offload_config(config: &Config) -> OffloadConfig {

@@ -1,46 +1,75 @@
-//! The media plane as the core sees it: relay threads and offload manager behind one trait.
+//! The media plane as the core sees it: relay threads, offload manager and DTLS behind one trait.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rtpengine_core::io::{
-    MediaPlane, NoRandomness, OpenError, OpenPort, Output, RelayCommand, SsrcCounters, StreamCounters,
-    StreamId,
+    DtlsIdentity, FlowCommand, MediaPlane, NoRandomness, OpenError, OpenPort, Output, RelayCommand,
+    SsrcCounters, StreamCounters, StreamId,
 };
+use smallvec::SmallVec;
 
+use super::dtls::Dtls;
 use crate::logging::LogLevels;
 use crate::relay::{RelayHandle, system_clock};
 use crate::xdp::{KernelCounters, OffloadHandle};
 
-/// Relay and kernel table together.
+/// Longest time a reply is held back for a change in the kernel. It takes some 0.1 ms, unless routes are looked up anew for
+/// thousands of flows at that moment.
+const LONGEST_CHANGE: Duration = Duration::from_millis(20);
+
+/// Relay, kernel table and DTLS together.
 #[derive(Clone)]
 pub struct Plane {
     relay: RelayHandle,
     offload: Arc<OffloadHandle>,
+    dtls: Arc<Dtls>,
     levels: LogLevels,
 }
 
 impl Plane {
-    /// Puts the two halves together. `levels` learns which calls are to be logged in full.
+    /// Puts its parts together. `levels` learns which calls are to be logged in full.
     #[must_use]
-    pub fn new(relay: RelayHandle, offload: Arc<OffloadHandle>, levels: LogLevels) -> Self {
-        Self { relay, offload, levels }
+    pub fn new(relay: RelayHandle, offload: Arc<OffloadHandle>, dtls: Arc<Dtls>, levels: LogLevels) -> Self {
+        Self { relay, offload, dtls, levels }
     }
 
-    /// Carries out what the core decided, in its order.
+    /// DTLS of all streams.
+    #[must_use]
+    pub fn dtls(&self) -> &Dtls {
+        &self.dtls
+    }
+
+    /// Carries out what the core decided, in its order. A change of what the kernel does with a call that goes on has taken
+    /// effect afterwards: once a party reads in a reply that media goes elsewhere, none goes where it did.
     pub fn execute(&self, outputs: Vec<Output>) {
+        let mut changed: SmallVec<[StreamId; 4]> = SmallVec::new();
         for output in outputs {
             match output {
                 Output::Relay(RelayCommand::Close { stream }) => {
                     self.relay.command(RelayCommand::Close { stream });
                     self.offload.forget(stream);
+                    changed.retain(|changed| *changed != stream);
                 }
                 Output::Relay(command @ (RelayCommand::Configure { .. } | RelayCommand::Send { .. })) => {
                     self.relay.command(command);
                 }
-                Output::Flow(command) => self.offload.command(command),
-                Output::AwaitFlows => self.offload.wait(),
+                Output::Flow(command) => {
+                    let stream = match &command {
+                        FlowCommand::Install(spec) => spec.stream,
+                        FlowCommand::Remove { stream } => *stream,
+                    };
+                    if self.offload.has_flow(stream) {
+                        changed.push(stream);
+                    }
+                    self.offload.command(command);
+                }
+                Output::Dtls(command) => self.dtls.command(command),
                 Output::Debug { call, on } => self.levels.set_call_debug(&call, on),
             }
+        }
+        if !changed.is_empty() {
+            self.offload.wait(LONGEST_CHANGE);
         }
     }
 
@@ -64,6 +93,10 @@ impl MediaPlane for Plane {
             tracing::error!(target: "crypto", "no random numbers for keys: {error}");
             NoRandomness
         })
+    }
+
+    fn identity(&mut self) -> Option<Arc<DtlsIdentity>> {
+        self.dtls.identity()
     }
 
     fn counters(&self, stream: StreamId) -> StreamCounters {

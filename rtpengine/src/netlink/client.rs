@@ -213,8 +213,8 @@ impl RouteClient {
     }
 
     /// Asks the kernel how it would route a packet it sent itself. Errors count as unreachable: the kernel reports
-    /// missing routes that way.
-    pub async fn lookup(&self, source: IpAddr, destination: IpAddr) -> Lookup {
+    /// missing routes that way. `tos`: TOS or traffic class of the packet, which routes and rules may choose by.
+    pub async fn lookup(&self, source: IpAddr, destination: IpAddr, tos: u8) -> Lookup {
         let mut message = RouteMessage::default();
         let (family, length) = match destination {
             IpAddr::V4(_) => (AddressFamily::Inet, 32),
@@ -222,6 +222,7 @@ impl RouteClient {
         };
         message.header.address_family = family;
         message.header.destination_prefix_length = length;
+        message.header.tos = tos;
         message.attributes.push(RouteAttribute::Destination(destination.into()));
         if !source.is_unspecified() {
             message.header.source_prefix_length = length;

@@ -53,3 +53,4 @@ pub use pool::{
     Clock, Follower, Job, Preparation, RelayConfig, RelayError, RelayHandle, RelayPool, SrtpStates,
     system_clock,
 };
+pub use socket::MediaSocket;

@@ -16,7 +16,8 @@ use super::queue::{Queue, Refused};
 use super::registry::{Entry, Registry};
 use super::shard::{self, Command, Events, Shard};
 use super::shared::StreamShared;
-use super::socket;
+use super::socket::{self, MediaSocket};
+use crate::dtls::Feed;
 use crate::srtp::{Direction, SharedRow};
 
 /// Reads the time for the relay threads.
@@ -142,14 +143,8 @@ impl RelayPool {
         for (thread, busy) in busy.into_iter().enumerate() {
             let descriptors = |error: nix::Error| RelayError::Descriptors { thread, source: error.into() };
             let queue = Arc::new(Queue::new().map_err(descriptors)?);
-            let shard = Shard::new(
-                queue.clone(),
-                registry.clone(),
-                events.clone(),
-                config.clock.clone(),
-                Meter::new(busy),
-            )
-            .map_err(descriptors)?;
+            let shard = Shard::new(queue.clone(), events.clone(), config.clock.clone(), Meter::new(busy))
+                .map_err(descriptors)?;
             ways.push(Way { queue, epoll: shard.epoll() });
             shards.push(shard);
         }
@@ -252,23 +247,30 @@ impl RelayHandle {
             }
             result => result,
         };
-        let socket = bound?;
+        let socket = Arc::new(MediaSocket::new(bound?, Arc::clone(&inner.registry), port.stream));
         let shard = inner.registry.placement.enter(port.affinity);
         let shared = Arc::<StreamShared>::default();
-        let entry = Entry { shard, affinity: port.affinity, local: port.local, shared: shared.clone() };
+        let entry = Entry {
+            shard,
+            affinity: port.affinity,
+            local: port.local,
+            shared: shared.clone(),
+            socket: Arc::downgrade(&socket),
+        };
         inner.registry.insert(port.stream, entry);
         let command = Command::Open { stream: port.stream, socket, local: port.local, shared };
         let pushed = inner.ways.get(shard).map_or(Err(Refused::Closed), |way| {
             way.queue.push_with(command, |command| match command {
-                Command::Open { stream, socket, .. } => shard::watch(&way.epoll, *stream, socket),
+                Command::Open { stream, socket, .. } => shard::watch(&way.epoll, *stream, socket.socket()),
                 Command::Relay(_)
                 | Command::Prepare(_)
                 | Command::Handover { .. }
-                | Command::Absorb { .. } => Ok(()),
+                | Command::Absorb { .. }
+                | Command::Handshakes { .. } => Ok(()),
             })
         });
+        // A socket that was not handed over is closed by now.
         pushed.map_err(|refused| {
-            inner.registry.remove(port.stream);
             OpenError::Resources(match refused {
                 Refused::Closed => "the relay has been stopped".to_owned(),
                 Refused::Unprepared(error) => {
@@ -323,6 +325,19 @@ impl RelayHandle {
     pub fn prepare(&self, stream: StreamId, work: Preparation) {
         if let Some((shard, _)) = self.inner.registry.place(stream) {
             self.push(shard, Command::Prepare(work));
+        }
+    }
+
+    /// The socket of a stream, for those who send from it too; `None` once it is closed. Whoever holds it keeps it open.
+    #[must_use]
+    pub fn socket(&self, stream: StreamId) -> Option<Arc<MediaSocket>> {
+        self.inner.registry.socket(stream)
+    }
+
+    /// Says who takes the DTLS datagrams of a stream from now on.
+    pub fn handshakes(&self, stream: StreamId, feed: Option<Feed>) {
+        if let Some((shard, _)) = self.inner.registry.place(stream) {
+            self.push(shard, Command::Handshakes { stream, feed });
         }
     }
 

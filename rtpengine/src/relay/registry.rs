@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
-use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
@@ -10,6 +10,7 @@ use rtpengine_core::io::{Affinity, StreamId};
 
 use super::load::Placement;
 use super::shared::StreamShared;
+use super::socket::MediaSocket;
 
 /// Where a stream lives.
 pub(super) struct Entry {
@@ -18,6 +19,7 @@ pub(super) struct Entry {
     pub affinity: Affinity,
     pub local: SocketAddr,
     pub shared: Arc<StreamShared>,
+    pub socket: Weak<MediaSocket>,
 }
 
 /// Shared by the handles and, when sockets are closed, by the relay threads; never touched for a packet.
@@ -42,6 +44,12 @@ impl Registry {
     pub(super) fn place(&self, stream: StreamId) -> Option<(usize, SocketAddr)> {
         let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
         streams.get(&stream).map(|entry| (entry.shard, entry.local))
+    }
+
+    /// The socket of a stream.
+    pub(super) fn socket(&self, stream: StreamId) -> Option<Arc<MediaSocket>> {
+        let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
+        streams.get(&stream)?.socket.upgrade()
     }
 
     /// The counters of a stream.

@@ -20,9 +20,10 @@ use super::crypto;
 use super::load::Meter;
 use super::pool::{Clock, Job, Preparation, SrtpStates};
 use super::queue::Queue;
-use super::registry::Registry;
 use super::shared::StreamShared;
-use super::stream::{Route, Sink, Stream, Token};
+use super::socket::MediaSocket;
+use super::stream::{Handshake, Route, Sink, Stream, Token};
+use crate::dtls::Feed;
 use crate::srtp::{Direction, SharedRow};
 
 /// Sockets reported by one wait.
@@ -36,11 +37,12 @@ const QUEUE: u64 = u64::MAX;
 
 /// What a relay thread is told.
 pub(super) enum Command {
-    Open { stream: StreamId, socket: Socket, local: SocketAddr, shared: Arc<StreamShared> },
+    Open { stream: StreamId, socket: Arc<MediaSocket>, local: SocketAddr, shared: Arc<StreamShared> },
     Relay(RelayCommand),
     Prepare(Preparation),
     Handover { stream: StreamId, job: Job },
     Absorb { stream: StreamId, fold: Box<KernelFold> },
+    Handshakes { stream: StreamId, feed: Option<Feed> },
 }
 
 /// Called with what the media plane has to say.
@@ -50,7 +52,6 @@ pub(super) type Events = Arc<dyn Fn(MediaEvent) + Send + Sync>;
 pub(super) struct Shard {
     epoll: Arc<Epoll>,
     queue: Arc<Queue<Command>>,
-    registry: Arc<Registry>,
     events: Events,
     clock: Clock,
     streams: SlotMap<Token, Stream>,
@@ -71,7 +72,6 @@ pub(super) struct Shard {
 impl Shard {
     pub(super) fn new(
         queue: Arc<Queue<Command>>,
-        registry: Arc<Registry>,
         events: Events,
         clock: Clock,
         meter: Meter,
@@ -81,7 +81,6 @@ impl Shard {
         Ok(Self {
             epoll,
             queue,
-            registry,
             events,
             clock,
             streams: SlotMap::with_key(),
@@ -141,11 +140,7 @@ impl Shard {
         self.queue.close();
         self.queue.take(&mut self.commands);
         self.execute(usize::MAX);
-        for (_, stream) in self.streams.drain() {
-            let id = stream.id;
-            drop(stream);
-            self.registry.remove(id);
-        }
+        self.streams.clear();
     }
 
     /// Gives a socket its turn, and another one in the next round if there may be more.
@@ -332,10 +327,15 @@ impl Shard {
                     stream.absorb(&fold);
                 }
             }
+            Command::Handshakes { stream, feed } => {
+                if let Some(stream) = self.find(stream) {
+                    stream.feed = feed;
+                }
+            }
         }
     }
 
-    fn open(&mut self, id: StreamId, socket: Socket, local: SocketAddr, shared: Arc<StreamShared>) {
+    fn open(&mut self, id: StreamId, socket: Arc<MediaSocket>, local: SocketAddr, shared: Arc<StreamShared>) {
         let token = self.streams.insert(Stream::new(id, socket, local.is_ipv6(), shared));
         self.by_id.insert(id, token);
     }
@@ -351,10 +351,9 @@ impl Shard {
 
     fn close(&mut self, id: StreamId) {
         if let Some(token) = self.by_id.remove(&id) {
-            // Closing the only descriptor takes the socket out of the epoll set.
+            // Closing the descriptor takes the socket out of the epoll set.
             drop(self.streams.remove(token));
         }
-        self.registry.remove(id);
     }
 
     /// Forwards everything that waits in a socket's queue.
@@ -421,6 +420,14 @@ fn sort(
                 match batch.slot(index).and_then(|packet| stream.stun(now, source, packet)) {
                     Some(event) => events(event),
                     None => stream.shared.dropped(Reason::Stun, 1),
+                }
+            }
+            Err(Reason::Dtls) => {
+                let payload = batch.slot(index).and_then(|slot| slot.buffer.get(..*slot.length));
+                match stream.handshake(source, payload.unwrap_or_default()) {
+                    Handshake::Taken => {}
+                    Handshake::Forward => media.push(index as u8),
+                    Handshake::Refused => stream.shared.dropped(Reason::Dtls, 1),
                 }
             }
             Err(reason) => stream.shared.dropped(reason, 1),

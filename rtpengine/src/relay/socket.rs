@@ -2,14 +2,59 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
-use rtpengine_core::io::OpenError;
+use rtpengine_core::io::{OpenError, StreamId};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
+use super::registry::Registry;
 use crate::config::interfaces::bind_address;
+
+/// A media socket. It is closed, and its address free again, when the last of those who hold it lets go: the relay
+/// thread that reads it and, for as long as an association of its stream lasts, the DTLS thread.
+pub struct MediaSocket {
+    socket: Socket,
+    /// Dropped after the socket.
+    _entry: Entered,
+}
+
+/// A stream's entry in the registry.
+struct Entered {
+    registry: Arc<Registry>,
+    stream: StreamId,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.registry.remove(self.stream);
+    }
+}
+
+impl MediaSocket {
+    pub(super) fn new(socket: Socket, registry: Arc<Registry>, stream: StreamId) -> Self {
+        Self { socket, _entry: Entered { registry, stream } }
+    }
+
+    pub(super) const fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// Sends a datagram, from any thread; never waits. One that cannot be sent is lost, as on any network.
+    pub fn send_to(&self, payload: &[u8], destination: SocketAddr) {
+        if let Err(error) = self.socket.send_to(payload, &destination.into()) {
+            tracing::trace!(target: "core", "datagram to {destination} not sent: {error}");
+        }
+    }
+}
+
+impl AsFd for MediaSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
 
 /// Opens a socket bound to exactly `local`: no address or port sharing, IPv6 sockets are IPv6 only.
 pub(super) fn open(local: SocketAddr, receive_buffer: usize) -> Result<Socket, OpenError> {

@@ -10,14 +10,16 @@ use rtpengine_core::media::ssrc::{Reception, static_clock_rate};
 use rtpengine_core::media::stun::Stun;
 use slotmap::new_key_type;
 use smallvec::SmallVec;
-use socket2::{SockAddr, Socket};
+use socket2::SockAddr;
 
 use super::batch::Slot;
 use super::counters::KernelFold;
+use super::crypto;
 use super::gate::Gate;
 use super::pool::Follower;
 use super::shared::StreamShared;
-use super::{crypto, socket};
+use super::socket::{self, MediaSocket};
+use crate::dtls::Feed;
 use crate::srtp::{Context, Direction};
 
 new_key_type! {
@@ -41,14 +43,27 @@ pub(super) enum Route {
     Control,
 }
 
+/// What becomes of a DTLS datagram.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Handshake {
+    /// The DTLS thread has it.
+    Taken,
+    /// It goes where media goes.
+    Forward,
+    /// Nobody waits for it, or too many wait already.
+    Refused,
+}
+
 /// One media socket.
 pub(super) struct Stream {
     pub id: StreamId,
-    pub socket: Socket,
+    pub socket: Arc<MediaSocket>,
     pub shared: Arc<StreamShared>,
     /// Set while the socket waits for another turn within the same round.
     pub queued: bool,
     pub active: Option<Box<Active>>,
+    /// Who takes DTLS datagrams.
+    pub feed: Option<Feed>,
     /// Whoever wants to know what was relayed.
     pub follower: Option<Follower>,
     ipv6: bool,
@@ -69,6 +84,8 @@ pub(super) struct Active {
     component: Component,
     tracker: EndpointTracker,
     discard: Option<Reason>,
+    awaits_keys: bool,
+    passes_dtls: bool,
     clock_rates: SmallVec<[(u8, u32); 8]>,
     tos: Option<u8>,
     /// Where STUN goes.
@@ -91,13 +108,14 @@ fn sinks(streams: &[StreamId]) -> SmallVec<[Sink; 1]> {
 }
 
 impl Stream {
-    pub(super) fn new(id: StreamId, socket: Socket, ipv6: bool, shared: Arc<StreamShared>) -> Self {
+    pub(super) fn new(id: StreamId, socket: Arc<MediaSocket>, ipv6: bool, shared: Arc<StreamShared>) -> Self {
         Self {
             id,
             socket,
             shared,
             queued: false,
             active: None,
+            feed: None,
             follower: None,
             ipv6,
             overflow: 0,
@@ -110,7 +128,7 @@ impl Stream {
         let mut previous = self.active.take();
         let old_tos = previous.as_ref().and_then(|active| active.tos);
         if config.tos != old_tos
-            && let Err(error) = socket::set_tos(&self.socket, self.ipv6, config.tos.unwrap_or(0))
+            && let Err(error) = socket::set_tos(self.socket.socket(), self.ipv6, config.tos.unwrap_or(0))
         {
             tracing::warn!(target: "core", call = %config.call, "cannot set TOS {:?} on a media socket: {error}", config.tos);
         }
@@ -133,6 +151,8 @@ impl Stream {
             component: config.component,
             tracker,
             discard: config.discard,
+            awaits_keys: config.awaits_keys,
+            passes_dtls: config.passes_dtls,
             clock_rates: config.clock_rates,
             tos: config.tos,
             ice: Gate::of(config.ice, gate),
@@ -157,6 +177,9 @@ impl Stream {
         let mut kind = classify(active.component, payload);
         if let Kind::Refused(reason) = kind {
             return (Err(reason), None);
+        }
+        if active.awaits_keys {
+            return (Err(Reason::NoKeys), None);
         }
         if let Some(context) = active.receive.context() {
             let length = match context.unprotect(kind == Kind::Rtcp, payload) {
@@ -217,9 +240,18 @@ impl Stream {
 
     /// Sends a datagram that is no media. One that cannot be sent is sent again by whoever waits for the reply.
     pub(super) fn send(&self, to: SocketAddr, bytes: &[u8]) {
-        if let Err(error) = self.socket.send_to(bytes, &SockAddr::from(to)) {
-            tracing::trace!(target: "ice", "cannot send to {to}: {error}");
+        self.socket.send_to(bytes, to);
+    }
+
+    /// What becomes of a DTLS datagram. It teaches nothing about the party: anybody can send one.
+    pub(super) fn handshake(&self, source: Option<SocketAddr>, payload: &[u8]) -> Handshake {
+        let Some((active, source)) = self.active.as_ref().zip(source) else { return Handshake::Refused };
+        if active.passes_dtls {
+            return Handshake::Forward;
         }
+        let Some(feed) = &self.feed else { return Handshake::Refused };
+        let verified = active.tracker.is_endpoint(source);
+        if feed.datagram(source, verified, payload) { Handshake::Taken } else { Handshake::Refused }
     }
 
     /// The epoch of the settings in force.

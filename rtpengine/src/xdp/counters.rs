@@ -120,6 +120,13 @@ impl CounterBook {
         sum
     }
 
+    /// `true` where a slot counts for the stream.
+    #[must_use]
+    pub fn is_open(&self, stream: StreamId) -> bool {
+        let pages = self.pages.read().unwrap_or_else(PoisonError::into_inner);
+        pages.entries.get(&stream).is_some_and(|entry| !entry.slots.is_empty())
+    }
+
     /// From now on `slot` counts for `stream`.
     pub fn open(&self, stream: StreamId, slot: u32) {
         self.write(|pages| {

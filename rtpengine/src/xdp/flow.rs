@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use rtpengine_common::abi::{
     FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_DEBUG, FLOW_NO_CHECKSUM_IN, FLOW_OUT_V6, FLOW_PT_FILTER, FLOW_REDIRECT,
     FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FLOW_VLAN, FlowInfo, FlowKey, FlowStats,
-    FlowValue, MAX_CALL_ID, MAX_INTERFACE, MAX_TAG,
+    FlowValue, MAX_CALL_ID, MAX_INTERFACE, MAX_KIND, MAX_PROTOCOL, MAX_TAG,
 };
 use rtpengine_common::srtp::Suite;
 use rtpengine_core::io::{FlowSpec, SourceMismatch};
@@ -142,15 +142,24 @@ pub fn value(spec: &FlowSpec, route: &Route, room: Room) -> FlowValue {
 pub fn info(spec: &FlowSpec, suites: [Option<Suite>; 2], installed_ns: u64) -> FlowInfo {
     let [receive, transmit] = suites;
     let identity = &spec.identity;
+    let address = |address: Option<SocketAddr>| address.map_or([0; 16], |address| map_address(address.ip()));
+    let port = |address: Option<SocketAddr>| address.map_or([0; 2], |address| address.port().to_be_bytes());
     FlowInfo {
         call_id: padded::<MAX_CALL_ID>(&identity.call_id),
         tag: padded::<MAX_TAG>(&identity.tag),
         peer_tag: padded::<MAX_TAG>(&identity.peer_tag),
         interface: padded::<MAX_INTERFACE>(&identity.interface),
         peer_interface: padded::<MAX_INTERFACE>(&identity.peer_interface),
+        kind: padded::<MAX_KIND>(&identity.kind),
+        protocol: padded::<MAX_PROTOCOL>(&identity.protocol),
+        peer_protocol: padded::<MAX_PROTOCOL>(&identity.peer_protocol),
+        advertised_port: port(identity.advertised),
+        peer_advertised_port: port(identity.peer_advertised),
         created_unix_us: identity.created_unix_us,
         installed_ns,
         endpoint_addr: map_address(spec.source.ip()),
+        advertised_addr: address(identity.advertised),
+        peer_advertised_addr: address(identity.peer_advertised),
         endpoint_port: spec.source.port().to_be_bytes(),
         media: identity.media,
         flags: u32::from(identity.offerer) | FlowInfo::suite_flags(receive, transmit),

@@ -21,9 +21,6 @@ use super::{
     queue::{Queue, Stop},
 };
 
-/// Longest time that [`OffloadHandle::wait`] takes: signalling stands still meanwhile.
-const WAIT: Duration = Duration::from_millis(50);
-
 /// Settings of the fast path.
 #[derive(Clone, Debug)]
 pub struct OffloadConfig {
@@ -166,10 +163,16 @@ impl OffloadHandle {
         }
     }
 
-    /// Waits until the commands so far have taken effect, up to a limit that a busy manager may exceed.
-    pub fn wait(&self) {
+    /// `true` where the kernel has, or had a moment ago, a flow of the stream.
+    #[must_use]
+    pub fn has_flow(&self, stream: StreamId) -> bool {
+        self.counters.is_open(stream)
+    }
+
+    /// Waits until the commands queued so far have taken effect, at most for `longest`.
+    pub fn wait(&self, longest: Duration) {
         if let Some(running) = &self.running {
-            running.queue.wait(WAIT);
+            running.queue.wait(longest);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Next hops in use, each resolved once for all flows between one pair of addresses.
+//! Next hops in use, each resolved once for all flows between one pair of addresses with one TOS.
 
 use std::net::IpAddr;
 
@@ -7,8 +7,8 @@ use rtpengine_core::io::StreamId;
 
 use crate::netlink::{Lookup, NextHop, Tables, Unresolved, resolve, tables::NeighbourKey};
 
-/// Local source and destination address.
-pub type HopKey = (IpAddr, IpAddr);
+/// Local source and destination address, and the TOS of what is sent; 0 where packets keep theirs.
+pub type HopKey = (IpAddr, IpAddr, u8);
 
 #[derive(Debug)]
 struct Hop {
@@ -110,8 +110,11 @@ mod tests {
     use super::*;
     use crate::netlink::{Link, LinkKind, NeighbourState, XdpAttached, tables::Neighbour};
 
-    const KEY: HopKey =
-        (IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)), IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2)));
+    const KEY: HopKey = (
+        IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 1)),
+        IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2)),
+        0,
+    );
     const VIA: Lookup = Lookup::Via { ifindex: 2, gateway: None, mtu: None };
 
     fn tables(state: NeighbourState, mac: u8) -> Tables {

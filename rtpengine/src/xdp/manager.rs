@@ -144,19 +144,19 @@ async fn run(
         }
         tokio::select! {
             () = queue.ready() => {
-                let mut batch = queue.take();
+                let batch = queue.take();
                 // The flows that earlier messages speak of may go with these commands.
                 state.log_packets(packets.flush());
-                for command in std::mem::take(&mut batch.commands) {
+                for command in batch.commands {
                     match command {
                         FlowCommand::Install(spec) => state.install(routes, spec).await,
                         FlowCommand::Remove { stream } => state.remove(stream),
                     }
                 }
+                queue.done(batch.reaches);
                 if batch.drop_unclaimed {
                     state.drop_unclaimed();
                 }
-                queue.handled(&batch);
                 if let Some(stop) = batch.stop {
                     return stop;
                 }

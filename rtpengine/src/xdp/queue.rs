@@ -27,9 +27,10 @@ struct Inner {
     latest: AHashMap<StreamId, FlowCommand>,
     drop_unclaimed: bool,
     stop: Option<Stop>,
-    /// Commands ever pushed, and how many of them nobody has to wait for any more.
-    pushed: u64,
-    handled: u64,
+    /// Commands added so far.
+    added: u64,
+    /// How many of these have been carried out, or superseded.
+    done: u64,
 }
 
 /// One batch of work.
@@ -41,8 +42,8 @@ pub struct Batch {
     pub drop_unclaimed: bool,
     /// The manager ends after this batch.
     pub stop: Option<Stop>,
-    /// For [`Queue::handled`].
-    taken: u64,
+    /// With this batch, so many of the commands ever added are carried out; `None`: some wait behind it.
+    pub reaches: Option<u64>,
 }
 
 /// The queue.
@@ -64,7 +65,7 @@ impl Queue {
             FlowCommand::Remove { stream } => *stream,
         };
         self.change(|inner| {
-            inner.pushed += 1;
+            inner.added += 1;
             if inner.latest.insert(stream, command).is_none() {
                 inner.order.push_back(stream);
             }
@@ -96,28 +97,26 @@ impl Queue {
         }
         if inner.order.is_empty() {
             batch.drop_unclaimed = std::mem::take(&mut inner.drop_unclaimed);
-            batch.taken = inner.pushed;
+            batch.reaches = Some(inner.added);
         } else {
             self.notify.notify_one();
         }
         batch
     }
 
-    /// A batch has been dealt with.
-    pub fn handled(&self, batch: &Batch) {
-        let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.handled = inner.handled.max(batch.taken);
-        self.progress.notify_all();
+    /// The commands of a batch have been carried out.
+    pub fn done(&self, reaches: Option<u64>) {
+        if let Some(reaches) = reaches {
+            self.inner.lock().unwrap_or_else(PoisonError::into_inner).done = reaches;
+            self.progress.notify_all();
+        }
     }
 
-    /// Waits until the commands pushed so far have been dealt with, but no longer than that.
-    pub fn wait(&self, limit: Duration) {
+    /// Waits until all commands added before are carried out, at most for `longest`.
+    pub fn wait(&self, longest: Duration) {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-        let pushed = inner.pushed;
-        // Whoever waits goes on in any case.
-        let _ = self
-            .progress
-            .wait_timeout_while(inner, limit, |inner| inner.handled < pushed && inner.stop.is_none());
+        let added = inner.added;
+        drop(self.progress.wait_timeout_while(inner, longest, |inner| inner.done < added));
     }
 
     fn change(&self, change: impl FnOnce(&mut Inner)) {
@@ -143,16 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn whoever_waits_goes_on_when_all_is_handled_or_time_is_up() {
+    fn who_waits_goes_on_when_all_that_was_queued_is_done() {
         let queue = Queue::default();
-        queue.wait(Duration::MAX);
-        queue.push(FlowCommand::Remove { stream: StreamId(1) });
-        queue.wait(Duration::from_millis(1));
+        queue.wait(Duration::from_secs(60));
+        for stream in 0..=BATCH as u64 {
+            queue.push(FlowCommand::Remove { stream: StreamId(stream) });
+        }
+        queue.done(queue.take().reaches);
+        assert!(queue.inner.lock().unwrap().done < BATCH as u64);
         std::thread::scope(|scope| {
-            let waiter = scope.spawn(|| queue.wait(Duration::from_secs(60)));
-            let batch = queue.take();
-            queue.handled(&batch);
-            waiter.join().unwrap();
+            let waiting = scope.spawn(|| queue.wait(Duration::from_secs(60)));
+            queue.done(queue.take().reaches);
+            waiting.join().unwrap();
         });
     }
 

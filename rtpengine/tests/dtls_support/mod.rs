@@ -64,6 +64,7 @@ impl Party {
 
     pub fn association(&self, role: Role, peer: &Self) -> Association {
         Association {
+            epoch: 1,
             role,
             identity: Arc::clone(&self.identity),
             remote: Some(peer.address),
@@ -84,7 +85,7 @@ impl Party {
     /// What it wants sent, in order.
     pub fn outgoing(&mut self) -> Vec<Transmit> {
         let sent = std::iter::from_fn(|| self.engine.poll_transmit()).collect();
-        self.events.extend(std::iter::from_fn(|| self.engine.poll_event()).map(|(_, event)| event));
+        self.events.extend(std::iter::from_fn(|| self.engine.poll_event()).map(|(_, _, event)| event));
         sent
     }
 

@@ -1,9 +1,12 @@
 //! Flows outlive their daemon and are adopted by the next one.
 
 use rtpengine::xdp::flow::socket_address;
+use rtpengine::xdp::sys::{Map, open_pin};
+use rtpengine_common::abi::{FlowKey, FlowStats, FlowValue};
+use rtpengine_common::pins;
 use rtpengine_core::io::Path;
 
-use crate::world::{ENGINE_A, FORWARD, SINK, World, assert_forwarded, forward};
+use crate::world::{ENGINE_A, FORWARD, SINK, World, assert_forwarded, forward, rtp};
 
 #[test]
 fn flows_go_on_without_a_daemon_and_are_adopted_by_the_next() {
@@ -33,6 +36,34 @@ fn flows_go_on_without_a_daemon_and_are_adopted_by_the_next() {
 }
 
 #[test]
+fn a_flow_that_was_settling_when_its_daemon_died_forwards_again() {
+    let Some(world) = World::new() else { return };
+    let manager = world.start(1);
+    manager.install(forward());
+    manager.wait_for(FORWARD, Path::Kernel);
+    drop(manager);
+    // As a daemon leaves it that is killed between the handover and the packet that ends it.
+    let net = world.net();
+    let flows = Map::<FlowKey, FlowValue>::new(open_pin(&net.join(pins::FLOWS)).unwrap()).unwrap();
+    let stats = Map::<u32, FlowStats>::new(open_pin(&net.join(pins::STATS)).unwrap()).unwrap();
+    let slot = flows.get(&flows.keys().unwrap()[0]).unwrap().unwrap().slot;
+    let before = stats.get(&slot).unwrap().unwrap();
+    stats.put(&slot, &FlowStats { settling: 1 << 31 | 7, handed_up: 0, relayed: 0, ..before }).unwrap();
+    let (from, to) = (world.caller_socket(), world.callee_socket());
+    let engine = world.engine_socket(ENGINE_A);
+    for sequence in 1..=2 {
+        from.send_to(&rtp(sequence), ENGINE_A).unwrap();
+        assert_eq!(engine.recv_from(&mut [0; 64]).unwrap().0, 32, "nobody relays what would settle it");
+    }
+
+    let manager = world.start(1);
+    assert_eq!(manager.report.adopted.len(), 1);
+    assert_forwarded(&from, &to, 3, 2);
+    assert_eq!(stats.get(&slot).unwrap().unwrap().settling, 0);
+    manager.handle.shutdown();
+}
+
+#[test]
 fn flows_that_nobody_claims_go() {
     let Some(world) = World::new() else { return };
     let manager = world.start(1);
@@ -46,7 +77,7 @@ fn flows_that_nobody_claims_go() {
     let from = world.caller_socket();
     engine.set_read_timeout(Some(std::time::Duration::from_millis(50))).unwrap();
     crate::world::wait_until("the packets' return to userspace", || {
-        from.send_to(&crate::world::rtp(1), ENGINE_A).unwrap();
+        from.send_to(&rtp(1), ENGINE_A).unwrap();
         engine.recv_from(&mut [0; 64]).is_ok()
     });
     manager.handle.shutdown();
@@ -68,40 +99,4 @@ fn another_daemon_removes_a_table_whose_owner_is_gone_and_whose_flows_are_silent
     let left = world.root.entries();
     assert!(!left.contains(&"1".to_owned()) && left.contains(&"2".to_owned()), "{left:?}");
     other.handle.shutdown();
-}
-
-#[test]
-fn maps_of_another_version_are_replaced_and_the_devices_go_on_with_the_new_program() {
-    use rtpengine::xdp::sys::{Map, open_pin};
-    let Some(world) = World::new() else { return };
-    let manager = world.start(1);
-    manager.install(forward());
-    manager.wait_for(FORWARD, Path::Kernel);
-    drop(manager);
-    let before = world.engine.xdp("ea").unwrap().unwrap();
-
-    // What is left says that it is of a version nobody knows.
-    let net = world.engine.run(|| rtpengine::xdp::bpffs::own_net().unwrap()).unwrap();
-    let net = rtpengine::xdp::BpfRoot::new(&world.root.0).net_of(net);
-    Map::<u32, u32>::new(open_pin(&net.join("abi")).unwrap()).unwrap().put(&0, &99).unwrap();
-    let owner = world.root.0.join("1").join(rtpengine_common::pins::OWNER);
-    let owner = Map::<u32, rtpengine_common::abi::Owner>::new(open_pin(&owner).unwrap()).unwrap();
-    let recorded = owner.get(&0).unwrap().unwrap();
-    owner.put(&0, &rtpengine_common::abi::Owner { abi_version: 99, ..recorded }).unwrap();
-    let (from, to) = (world.caller_socket(), world.callee_socket());
-    assert_forwarded(&from, &to, 1, 2);
-
-    let manager = world.start(1);
-    assert!(manager.report.adopted.is_empty());
-    let after = world.engine.xdp("ea").unwrap().unwrap();
-    assert_ne!(before.program_id, after.program_id);
-    let engine = world.engine_socket(ENGINE_A);
-    from.send_to(&crate::world::rtp(3), ENGINE_A).unwrap();
-    assert_eq!(engine.recv_from(&mut [0; 64]).unwrap().0, 32, "the new maps have no flow yet");
-    manager.install(forward());
-    manager.wait_for(FORWARD, Path::Kernel);
-    assert_forwarded(&from, &to, 4, 2);
-    assert_eq!(manager.handle.counters(FORWARD).packets, 2);
-    manager.handle.shutdown();
-    assert!(world.root.entries().is_empty(), "{:?}", world.root.entries());
 }

@@ -7,6 +7,7 @@ mod next_hops;
 mod paths;
 #[path = "../relay_support/mod.rs"]
 mod relay_support;
+mod replacement;
 mod srtp;
 mod tables;
 mod world;

@@ -64,6 +64,24 @@ fn an_installed_flow_is_forwarded_by_the_kernel_and_counted() {
 }
 
 #[test]
+fn a_route_for_a_tos_is_taken_by_flows_that_set_it() {
+    let Some(world) = World::new() else { return };
+    world.engine.ip(&["neigh replace 10.77.2.3 dev eb lladdr 02:00:00:00:77:03 nud permanent"]).unwrap();
+    world.engine.ip(&["route add 10.77.2.2/32 tos 0x10 via 10.77.2.3 dev eb"]).unwrap();
+    let manager = world.start(1);
+    manager.install(forward());
+    manager.wait_for(FORWARD, Path::Kernel);
+    let table = pinned_flows(&world);
+    let gateway = [2, 0, 0, 0, 0x77, 3];
+    assert!(table().iter().all(|value| value.dst_mac != gateway));
+    let mut low_delay = forward();
+    low_delay.outputs[0].tos = Some(0x10);
+    manager.install(low_delay);
+    wait_until("the flow's update", || table().iter().all(|value| value.dst_mac == gateway));
+    manager.handle.shutdown();
+}
+
+#[test]
 fn a_changed_mac_address_reaches_the_flow() {
     let Some(world) = World::new() else { return };
     let manager = world.start(1);

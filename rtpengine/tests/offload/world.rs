@@ -129,6 +129,12 @@ impl World {
         }
     }
 
+    /// Where the maps of the engine's namespace are pinned.
+    pub fn net(&self) -> PathBuf {
+        let inode = self.engine.run(|| xdp::bpffs::own_net().unwrap()).unwrap();
+        BpfRoot::new(&self.root.0).net_of(inode)
+    }
+
     pub fn start(&self, table: i64) -> Manager {
         self.try_start(self.config(table)).unwrap()
     }

@@ -158,6 +158,8 @@ pub fn settings(component: Component, endpoint: Option<SocketAddr>, sinks: &[Por
         transmit_crypto: None,
         ice: Default::default(),
         ice_chosen: false,
+        awaits_keys: false,
+        passes_dtls: false,
         tos: None,
         clock_rates: Default::default(),
         call: "test".into(),

@@ -68,6 +68,8 @@ pub fn unavailable() -> Option<String> {
 /// The loaded program with its maps.
 pub struct Rig {
     ebpf: Ebpf,
+    /// Name of the program that is run.
+    name: &'static str,
     load_time: Duration,
     /// Whether the program that does nothing is loaded.
     pass_loaded: bool,
@@ -120,14 +122,26 @@ impl Rig {
     /// # Errors
     /// When the object cannot be read or the kernel refuses it.
     pub fn load() -> Result<Self> {
+        Self::with(pins::PROGRAM)
+    }
+
+    /// As [`Rig::load`] with the program that does nothing: what it takes is the cost of the test run itself.
+    ///
+    /// # Errors
+    /// As [`Rig::load`].
+    pub fn load_empty() -> Result<Self> {
+        Self::with("rtpengine_xdp_pass")
+    }
+
+    fn with(name: &'static str) -> Result<Self> {
         let path = object_path();
         let object = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let mut ebpf = EbpfLoader::new().load(&object).context("the object's maps cannot be created")?;
-        let program: &mut Xdp = ebpf.program_mut(pins::PROGRAM).context("no such program")?.try_into()?;
+        let program: &mut Xdp = ebpf.program_mut(name).context("no such program")?.try_into()?;
         let start = Instant::now();
         program.load().context("the verifier refuses the program")?;
         let load_time = start.elapsed();
-        Ok(Self { ebpf, load_time, pass_loaded: false })
+        Ok(Self { ebpf, name, load_time, pass_loaded: false })
     }
 
     /// Installs or replaces a flow.
@@ -248,21 +262,7 @@ impl Rig {
         Ok(Runner { program: program.fd()?.as_fd().try_clone_to_owned()? })
     }
 
-    /// Nanoseconds per run: the best of `rounds` of `repeat` runs of the same frame. Meaningful where the program
-    /// leaves the frame as it was for its own purposes (same headers out as in, or handed up).
-    ///
-    /// # Errors
-    /// As [`Rig::run`].
-    pub fn measure(&mut self, frame: &[u8], repeat: u32, rounds: u32) -> Result<Duration> {
-        let mut best = Duration::MAX;
-        for _ in 0..rounds {
-            let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::new() };
-            best = best.min(self.program()?.test_run(options)?.duration);
-        }
-        Ok(best)
-    }
-
-    /// As [`Rig::measure`] where the program changes the frame and remembers packets: before every run the frame is as
+    /// As [`Rig::time`] where the program changes the frame and remembers packets: before every run the frame is as
     /// it was, and the streams of the contexts in `contexts` are without memory of packets, apart from the SSRC. The time
     /// of the harness is taken off. The program has to send the frame back.
     ///
@@ -294,20 +294,14 @@ impl Rig {
         Ok(times[1].saturating_sub(times[0]))
     }
 
-    /// As [`Rig::measure`] for the program that does nothing: the cost of the test run itself.
+    /// Time per run of `repeat` runs of the same frame. Meaningful where the program leaves the frame as it was for its
+    /// own purposes (same headers out as in, or handed up).
     ///
     /// # Errors
-    /// As [`Rig::load`] and [`Rig::run`].
-    pub fn measure_empty(repeat: u32, rounds: u32) -> Result<Duration> {
-        let mut rig = Self::load()?;
-        let program: &mut Xdp = rig.ebpf.program_mut(PASS).context("no such program")?.try_into()?;
-        program.load()?;
-        let mut best = Duration::MAX;
-        for _ in 0..rounds {
-            let options = TestRunOptions { data_in: Some(&[0; 64]), repeat, ..TestRunOptions::new() };
-            best = best.min(program.test_run(options)?.duration);
-        }
-        Ok(best)
+    /// As [`Rig::run`].
+    pub fn time(&mut self, frame: &[u8], repeat: u32) -> Result<Duration> {
+        let options = TestRunOptions { data_in: Some(frame), repeat, ..TestRunOptions::new() };
+        Ok(self.program()?.test_run(options)?.duration)
     }
 
     /// What the verifier says of a program of the object.
@@ -326,7 +320,7 @@ impl Rig {
     }
 
     fn program(&mut self) -> Result<&mut Xdp> {
-        Ok(self.ebpf.program_mut(pins::PROGRAM).context("no such program")?.try_into()?)
+        Ok(self.ebpf.program_mut(self.name).context("no such program")?.try_into()?)
     }
 
     fn map(&mut self, name: &str) -> Result<&mut Map> {

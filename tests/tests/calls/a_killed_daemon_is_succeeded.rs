@@ -5,13 +5,77 @@ use std::time::Duration;
 use rtpengine_tests::daemon::Table;
 use rtpengine_tests::engine::Engine;
 use rtpengine_tests::flows;
+use rtpengine_tests::ng::NgClient;
 use rtpengine_tests::require::{XDP, available};
 use rtpengine_tests::rtp::{Endpoint, rtcp_receiver_report};
 use rtpengine_tests::sdp;
+use rtpengine_tests::talk::{Call, Place, left_to_right};
 use rtpengine_tests::topology::{CALLEE, CALLER};
-use serde_json::json;
+use serde_json::{Value, json};
 
 const PACKETS: u64 = 200;
+
+#[test]
+fn and_what_the_parties_signalled_is_known() {
+    if !available(XDP) {
+        return;
+    }
+    let mut engine = Engine::start(Table::Own, &[]).unwrap();
+    // The caller's SDP says another port than its packets come from, as behind a router.
+    let (caller, callee) =
+        (Place::within(&engine.trio.caller, CALLER), Place::within(&engine.trio.callee, CALLEE));
+    let (caller, callee) = (caller.unwrap(), callee.unwrap());
+    let mut call = Call::place(&mut engine.ng, caller, callee, &left_to_right(), &json!({})).unwrap();
+    let video = |address, port| {
+        sdp::audio(address, port).replace("m=audio", "m=video").replace("RTP/AVP", "RTP/AVPF")
+    };
+    let (offer, answer) = (video(CALLER.parse().unwrap(), 9_998), {
+        let local = call.callee.local().unwrap();
+        video(local.ip(), local.port())
+    });
+    let signal = |ng: &mut NgClient, call: &mut Call| {
+        call.offer(ng, &offer, &left_to_right()).unwrap();
+        call.answer(ng, &answer, &json!({})).unwrap();
+    };
+    signal(&mut engine.ng, &mut call);
+    // Only the caller can be heard before its address is learned.
+    call.callee.expect(&call.caller.stream);
+    call.caller.send().unwrap();
+    assert!(call.callee.receive(Duration::from_secs(5)).unwrap());
+    engine.talk_in_kernel(&mut call, PACKETS).unwrap();
+    let before = shown(&engine.ng.query(&call.id).unwrap(), &call);
+    let Engine { daemon, trio, ng } = engine;
+    drop(ng);
+    let table = daemon.table();
+    let lease = daemon.kill_hard().unwrap();
+    let mut engine = Engine::on(trio, Table::Number(table), &[]).unwrap();
+    let after = shown(&engine.ng.query(&call.id).unwrap(), &call);
+    assert_eq!(after, before);
+    let caller = &after[0];
+    assert_eq!((&caller["type"], &caller["protocol"]), (&json!("video"), &json!("RTP/AVPF")));
+    assert_eq!(caller["advertised endpoint"]["port"], json!(9_998));
+    assert_eq!(caller["endpoint"]["port"], json!(call.caller.local().unwrap().port()));
+    // The same SDP again: what was learned stays, and nothing leaves the kernel.
+    signal(&mut engine.ng, &mut call);
+    engine.talk_in_kernel(&mut call, PACKETS).unwrap();
+    assert_eq!(shown(&engine.ng.query(&call.id).unwrap(), &call), before);
+    engine.daemon.stop().unwrap();
+    drop(lease);
+}
+
+/// Kind, profile and addresses of the RTP of caller and callee.
+fn shown(query: &Value, call: &Call) -> [Value; 2] {
+    [&call.from, &call.to].map(|tag| {
+        let media = &query["tags"][tag]["medias"][0];
+        let stream = &media["streams"][0];
+        json!({
+            "type": media["type"],
+            "protocol": media["protocol"],
+            "endpoint": stream["endpoint"],
+            "advertised endpoint": stream["advertised endpoint"],
+        })
+    })
+}
 
 #[test]
 fn and_the_call_goes_on_with_its_counters_and_its_rtcp() {

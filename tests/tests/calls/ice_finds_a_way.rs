@@ -39,7 +39,7 @@ fn parties(engine: &Engine, caller: &str, callee: &str) -> Call {
 }
 
 /// Gives a party ICE with its socket as the only candidate; its lines of SDP.
-fn with_ice(party: &mut Endpoint, controlling: bool) -> Vec<String> {
+pub fn with_ice(party: &mut Endpoint, controlling: bool) -> Vec<String> {
     let mut ice = Ice::new(party.local().unwrap(), controlling);
     let mut lines = vec!["a=rtcp-mux".to_owned()];
     lines.extend(ice.credentials());
@@ -100,7 +100,7 @@ fn until(what: &str, parties: &mut [&mut Endpoint], mut done: impl FnMut(&[&mut 
     }
 }
 
-fn connect(parties: &mut [&mut Endpoint]) {
+pub fn connect(parties: &mut [&mut Endpoint]) {
     until("a pair is selected", parties, |parties| {
         parties
             .iter()

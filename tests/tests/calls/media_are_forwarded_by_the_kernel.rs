@@ -6,7 +6,8 @@ use rtpengine_tests::daemon::Table;
 use rtpengine_tests::engine::Engine;
 use rtpengine_tests::require::{XDP, available};
 use rtpengine_tests::talk::exchange;
-use rtpengine_tests::topology::{CALLEE, CALLEE_V6, CALLER, CALLER_V6, Trio};
+use rtpengine_tests::topology::{CALLEE, CALLEE_V6, CALLER, CALLER_V6, Options, Trio};
+use rtpengine_tests::wire::TransmitChecksums;
 
 const PACKETS: u64 = 500;
 /// Half a second as telephones send it: the switch to the kernel happens in the middle.
@@ -41,6 +42,20 @@ fn by_native_xdp() {
         assert!(attached.is_some_and(|xdp| xdp.native), "{device}: {attached:?}\n{}", engine.daemon.log());
     }
     call_in_kernel(engine, CALLER, CALLEE);
+}
+
+#[test]
+fn by_native_xdp_where_devices_compute_checksums() {
+    if !available(XDP) {
+        return;
+    }
+    // As a veth is by default: its frames carry half a checksum. What leaves must have a whole one or, over IPv4, none.
+    for (caller, callee) in
+        [(CALLER, CALLEE), (CALLER_V6, CALLEE_V6), (CALLER_V6, CALLEE), (CALLER, CALLEE_V6)]
+    {
+        let trio = Trio::with(Options { checksums: TransmitChecksums::Offloaded }).unwrap();
+        call_in_kernel(Engine::on(trio, Table::Own, &[]).unwrap(), caller, callee);
+    }
 }
 
 #[test]

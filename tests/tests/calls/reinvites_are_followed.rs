@@ -55,7 +55,8 @@ fn the_caller_moves(mut engine: Engine, address: &str, in_kernel: bool) {
     let local = call.callee.local().unwrap();
     call.answer(&mut engine.ng, &sdp::audio(local.ip(), local.port()), &json!({})).unwrap();
     assert_eq!(ports(&call), before, "the relay's ports stay");
-    // The callee is soon heard at the new address, before that has sent anything, and only there.
+    // From the reply on the callee is heard at the new address, before that has sent anything, and only there.
+    while old.receive_raw(Duration::ZERO).unwrap().is_some() {}
     call.caller.expect(&call.callee.stream);
     flows::wait_until("the callee is heard at the new address", || {
         call.callee.send()?;
@@ -63,7 +64,6 @@ fn the_caller_moves(mut engine: Engine, address: &str, in_kernel: bool) {
     })
     .unwrap();
     engine.wait_for_count(&call, old.stream.next).unwrap();
-    while old.receive_raw(Duration::ZERO).unwrap().is_some() {}
     while call.caller.receive(Duration::from_millis(10)).unwrap() {}
     talk(&engine, &mut call);
     assert!(old.receive_raw(Duration::ZERO).unwrap().is_none(), "the old address still gets media");

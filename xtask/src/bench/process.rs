@@ -1,20 +1,19 @@
 //! What a process has used, from `/proc`.
 
-use std::fs::read_to_string;
+use std::fs::{read_dir, read_to_string};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-/// CPU time of a process since its start: user and system, all threads.
+/// CPU time of the threads a process has: user and system, to the nanosecond.
 pub fn cpu_time(pid: u32) -> Result<Duration> {
-    let stat = read_to_string(format!("/proc/{pid}/stat"))?;
-    // The name in parentheses may contain anything.
-    let (_, fields) = stat.rsplit_once(')').context("/proc/PID/stat")?;
-    let mut fields = fields.split_whitespace().skip(11);
-    let mut ticks = || -> Result<u64> { Ok(fields.next().context("/proc/PID/stat")?.parse()?) };
-    let total = ticks()? + ticks()?;
-    let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.context("clock ticks")?;
-    Ok(Duration::from_secs_f64(total as f64 / per_second as f64))
+    let mut total = 0;
+    for task in read_dir(format!("/proc/{pid}/task"))? {
+        let Ok(text) = read_to_string(task?.path().join("schedstat")) else { continue };
+        let on_cpu: u64 = text.split_whitespace().next().context("/proc/PID/task/TID/schedstat")?.parse()?;
+        total += on_cpu;
+    }
+    Ok(Duration::from_nanos(total))
 }
 
 /// Resident memory in bytes.

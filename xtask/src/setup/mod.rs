@@ -1,6 +1,7 @@
 //! `setup`: installs what is missing, or says what to install.
 
 mod apt;
+mod peers;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,11 +16,11 @@ const BPF_LINKER: &str = "0.10.3";
 /// A rustc with LLVM and the source of `core`, for the BPF target.
 const BPF_TOOLCHAIN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"];
 /// Real peers for the behaviour tests, and what they need around them.
-const PEERS: [&str; 5] = ["kamailio", "sip-tester", "rtpengine-utils", "nftables", "openssl"];
+const PEERS: [&str; 6] = ["kamailio", "sip-tester", "rtpengine-utils", "nftables", "openssl", "chromium"];
 
 #[derive(clap::Args, Default)]
 pub struct Arguments {
-    /// Also the peers of the behaviour tests (Kamailio, sipp), nftables and QEMU
+    /// Also the peers of the behaviour tests (Kamailio, sipp, aiortc, Chromium), nftables and QEMU
     #[arg(long)]
     pub tests: bool,
 }
@@ -34,9 +35,16 @@ struct Item {
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     let missing: Vec<Item> = items(arguments).into_iter().filter(|item| !item.present).collect();
-    if missing.is_empty() {
-        return Ok(());
+    if !missing.is_empty() {
+        install_missing(arguments, &missing)?;
     }
+    if arguments.tests && !peers::present() {
+        step("install aiortc", peers::install)?;
+    }
+    Ok(())
+}
+
+fn install_missing(arguments: &Arguments, missing: &[Item]) -> Result<()> {
     if !(apt::available() && sh::is_root()) {
         let list: Vec<String> =
             missing.iter().map(|item| format!("  {}: {}", item.name, item.otherwise)).collect();
@@ -99,7 +107,8 @@ fn items(arguments: &Arguments) -> Vec<Item> {
         },
     ];
     if arguments.tests {
-        for (name, program) in PEERS.iter().zip(["kamailio", "sipp", "rtpengine-ng-client", "nft", "openssl"])
+        for (name, program) in
+            PEERS.iter().zip(["kamailio", "sipp", "rtpengine-ng-client", "nft", "openssl", "chromium"])
         {
             items.push(Item {
                 name,
@@ -113,6 +122,12 @@ fn items(arguments: &Arguments) -> Vec<Item> {
             present: Path::new("/usr/lib/python3/dist-packages/aioice").exists(),
             packages: vec!["python3-aioice"],
             otherwise: apt_get(&["python3-aioice"]),
+        });
+        items.push(Item {
+            name: "Python with venv",
+            present: peers::has_venv(),
+            packages: vec!["python3-venv"],
+            otherwise: apt_get(&["python3-venv"]),
         });
         items.push(Item {
             name: "QEMU",

@@ -6,7 +6,7 @@ use super::{
     draft::Draft,
     engine::Engine,
     error::CallError,
-    media::{Carries, MediaPair, Side},
+    media::{Carries, Face, MediaPair, Side},
     model::Call,
     party::PartyId,
 };
@@ -115,14 +115,29 @@ fn adopt_flow(draft: &mut Draft<'_>, flow: &AdoptedFlow) -> Option<()> {
     let side = if identity.offerer { Side::Offerer } else { Side::Answerer };
     let pair = medias.get_mut(usize::from(identity.media))?;
     pair.carries = Carries::Rtp;
-    for (side, interface, local, endpoint) in [
-        (side, &identity.interface, flow.local, flow.endpoint),
-        (side.other(), &identity.peer_interface, flow.peer_local, flow.peer_endpoint),
-    ] {
-        face(draft, pair, side, interface, local, endpoint, flow.rtcp_mux)?;
-        pair.faces.get_mut(side).encryption.adopt(flow.bridged);
+    let sender = Found {
+        interface: &identity.interface,
+        local: flow.local,
+        endpoint: flow.endpoint,
+        advertised: identity.advertised,
+        kind: &identity.kind,
+        protocol: &identity.protocol,
+        rtcp_mux: flow.rtcp_mux,
+    };
+    let receiver = Found {
+        interface: &identity.peer_interface,
+        local: flow.peer_local,
+        endpoint: flow.peer_endpoint,
+        advertised: identity.peer_advertised,
+        protocol: &identity.peer_protocol,
+        ..sender
+    };
+    for (side, found) in [(side, sender), (side.other(), receiver)] {
+        let face_of = pair.faces.get_mut(side);
+        face(draft, face_of, &found)?;
+        face_of.encryption.adopt(flow.bridged);
         let dialogue = draft.call.dialogues.get_mut(index)?;
-        *dialogue.interfaces.get_mut(side) = Some(interface.clone());
+        *dialogue.interfaces.get_mut(side) = Some(found.interface.to_owned());
     }
     let face = pair.faces.get_mut(side);
     face.strict_source = flow.mismatch == SourceMismatch::Drop;
@@ -141,41 +156,49 @@ fn party(draft: &mut Draft<'_>, tag: &str, offerer: bool) -> PartyId {
     known.unwrap_or_else(|| draft.call.add_party(tag, offerer, draft.now))
 }
 
-fn face(
-    draft: &mut Draft<'_>,
-    pair: &mut MediaPair,
-    side: Side,
-    interface: &str,
+/// What a flow tells of one of its parties.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    interface: &'a str,
     local: SocketAddr,
     endpoint: SocketAddr,
-    mux: bool,
-) -> Option<()> {
-    let face = pair.faces.get_mut(side);
-    if face.rtp.is_none() {
-        let index = draft.interfaces.find(interface, local.ip())?;
-        // Forks share the sockets of the answering side.
-        let shared =
-            draft.call.sockets.iter().find(|socket| socket.local == local).map(|socket| socket.stream);
-        let rtp: StreamId = shared.or_else(|| draft.open_exact(index, local.port(), false))?;
-        face.local = Some(index);
-        face.rtp = Some(rtp);
-        face.filled = true;
-        face.kind = "audio".to_owned();
-        face.protocol = Some(Protocol::RtpAvp);
-        face.protocol_name = "RTP/AVP".to_owned();
-        face.advertised = Some(endpoint);
-        let sibling =
-            |address: SocketAddr| Some(SocketAddr::new(address.ip(), address.port().checked_add(1)?));
-        face.mux.active = mux;
-        if !mux && let Some(above) = sibling(local) {
-            // Without its RTCP socket the call goes on all the same.
-            face.rtcp = draft.open_exact(index, above.port(), true);
-            face.advertised_rtcp = sibling(endpoint);
-        }
+    advertised: Option<SocketAddr>,
+    kind: &'a str,
+    protocol: &'a str,
+    rtcp_mux: bool,
+}
+
+fn face(draft: &mut Draft<'_>, face: &mut Face, found: &Found<'_>) -> Option<()> {
+    if face.rtp.is_some() {
+        return Some(());
     }
-    for (stream, address) in [(face.rtp, face.advertised), (face.rtcp, face.advertised_rtcp)] {
-        if let Some(socket) = stream.and_then(|stream| draft.call.socket_mut(stream)) {
-            socket.signal(address);
+    let Found { local, endpoint, .. } = *found;
+    let index = draft.interfaces.find(found.interface, local.ip())?;
+    // Forks share the sockets of the answering side.
+    let shared = draft.call.sockets.iter().find(|socket| socket.local == local).map(|socket| socket.stream);
+    let rtp: StreamId = shared.or_else(|| draft.open_exact(index, local.port(), false))?;
+    face.local = Some(index);
+    face.rtp = Some(rtp);
+    face.filled = true;
+    face.kind = found.kind.to_owned();
+    face.protocol = Some(Protocol::of(found.protocol));
+    face.protocol_name = found.protocol.to_owned();
+    face.advertised = found.advertised;
+    let sibling = |address: SocketAddr| Some(SocketAddr::new(address.ip(), address.port().checked_add(1)?));
+    face.mux.active = found.rtcp_mux;
+    let socket = draft.call.socket_mut(rtp)?;
+    socket.signal(found.advertised);
+    socket.endpoint = Some(endpoint);
+    if !found.rtcp_mux
+        && let Some(above) = sibling(local)
+    {
+        // Without its RTCP socket the call goes on all the same.
+        face.rtcp = draft.open_exact(index, above.port(), true);
+        face.advertised_rtcp = found.advertised.and_then(sibling);
+        if let Some(socket) = face.rtcp.and_then(|stream| draft.call.socket_mut(stream)) {
+            socket.signal(face.advertised_rtcp);
+            // Where RTP was learned to come from is the better guess.
+            socket.endpoint = sibling(endpoint);
         }
     }
     Some(())

@@ -1,8 +1,9 @@
 //! Work on a copy of a call: sockets opened meanwhile are closed again unless the whole request succeeds.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use super::{
+    dtls::SocketDtls,
     error::CallError,
     ice::Standing,
     interfaces::{Interfaces, LocalIdx},
@@ -12,7 +13,7 @@ use super::{
 };
 use crate::{
     config::CoreConfig,
-    io::{MediaPlane, NoRandomness, Now, OpenError, OpenPort, Path, Reason, StreamId},
+    io::{DtlsIdentity, MediaPlane, NoRandomness, Now, OpenError, OpenPort, Path, Reason, StreamId},
     secure::KeySource,
 };
 
@@ -193,6 +194,7 @@ impl<'a> Draft<'a> {
             packets_seen: 0,
             since_unix_us: self.now.unix_us,
             configured: None,
+            dtls: SocketDtls::default(),
             flow: None,
         });
         Ok(stream)
@@ -209,6 +211,13 @@ impl<'a> Draft<'a> {
         if let Some(pool) = self.interfaces.pool_mut(local) {
             pool.release(port);
         }
+    }
+}
+
+impl Draft<'_> {
+    /// The certificate for new SDP.
+    pub(super) fn identity(&mut self) -> Option<Arc<DtlsIdentity>> {
+        self.plane.identity()
     }
 }
 

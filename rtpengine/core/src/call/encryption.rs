@@ -6,10 +6,11 @@ use rtpengine_common::srtp::{CryptoParams, Suite};
 
 use super::media::{Carries, MediaPair, Side};
 use crate::{
-    ng::Request,
-    sdp::{Protocol, SecretLine, security::Crypto},
+    io::DtlsIdentity,
+    ng::{Flag, Request},
+    sdp::{Protocol, SecretLine, security::MediaSecurity},
     secure::{
-        KeySource, LineFormat, Party, same_keys,
+        KeySource, LineFormat, Party, dtls, same_keys,
         transport::{self, Means, Outgoing, Security, Signalled},
     },
 };
@@ -26,6 +27,11 @@ pub(super) struct Encryption {
     /// What the party was offered last.
     outgoing: Option<Outgoing>,
     sdes: Party,
+    dtls: dtls::Party,
+    /// How the party's last offer can be answered.
+    acceptable: Security,
+    /// The passive role is preferred towards the party.
+    dtls_passive: bool,
 }
 
 /// Keys of one socket: what the party encrypts with, and what is encrypted with towards it.
@@ -38,16 +44,20 @@ pub(super) struct Keys {
 /// One offer or answer, with what it asks for.
 pub(super) struct Terms<'t, 's> {
     pub(super) request: &'t Request,
-    /// The crypto lines of the body.
-    pub(super) lines: &'t [Crypto<'s>],
+    /// What the body says of keys and certificates.
+    pub(super) security: &'t MediaSecurity<'s>,
     /// The profile of the body.
     pub(super) protocol: Protocol,
+    /// The certificate for DTLS-SRTP, where there is one.
+    pub(super) identity: Option<Arc<DtlsIdentity>>,
+    /// `--dtls-passive`
+    pub(super) dtls_passive: bool,
 }
 
 impl Encryption {
     /// The party's packets cannot be read here: keys and everything about them pass through.
     pub(super) fn is_opaque(&self) -> bool {
-        transport::acceptable(self.signalled, false) == Security::Opaque
+        self.acceptable == Security::Opaque
     }
 
     /// Nothing is known of how media is exchanged with the party but that it works; `bridged`: by keys that only the kernel
@@ -64,6 +74,10 @@ impl Encryption {
             self.sdes.forget_own_keys();
             self.agreed = None;
         }
+        if self.dtls.is_agreed() {
+            self.dtls.moved();
+            self.agreed = None;
+        }
     }
 
     /// rtcp-mux is about to change: the party is to be offered other keys, for the reason of [`Self::moved`].
@@ -76,12 +90,34 @@ impl Encryption {
     /// A copy for a further answer to the party's offer. It has sockets of its own and so has keys of its own.
     pub(super) fn fork(&mut self) {
         self.sdes.decline();
+        self.dtls.decline();
         self.agreed = None;
     }
 
     /// The party was offered SRTP without any keys.
     pub(super) fn is_without_keys(&self) -> bool {
-        self.outgoing.is_some_and(|outgoing| outgoing.protocol.is_srtp()) && self.sdes.lines().is_empty()
+        self.outgoing.is_some_and(|outgoing| outgoing.protocol.is_srtp() && !outgoing.dtls)
+            && self.sdes.lines().is_empty()
+    }
+
+    /// Keys come from DTLS.
+    pub(super) fn is_dtls(&self) -> bool {
+        self.agreed == Some(Security::Dtls)
+    }
+
+    /// The association its sockets are to have.
+    pub(super) fn association(&self) -> Option<dtls::Wanted<'_>> {
+        self.dtls.wanted()
+    }
+
+    /// See [`dtls::Party::yield_role`].
+    pub(super) fn yield_role(&mut self) -> bool {
+        self.dtls.yield_role()
+    }
+
+    /// The party was offered SRTP and plain RTP to choose from, in sections of their own.
+    pub(super) fn is_offered_twice(&self) -> bool {
+        self.outgoing.is_some_and(|outgoing| outgoing.plain_too)
     }
 
     /// The suite in use, where SDES chose one.
@@ -90,21 +126,33 @@ impl Encryption {
         active.map(|active| active.receive.suite())
     }
 
-    /// The crypto lines to write for the party.
+    /// The lines about keys and certificates to write for the party.
     pub(super) fn written(&self, request: &Request) -> Vec<SecretLine> {
         let format = LineFormat { pad: request.sdes.pad, lifetime: request.sdes.lifetime };
-        self.sdes.lines().iter().map(|line| SecretLine(format!("crypto:{}", line.write(format)))).collect()
+        let crypto = self.sdes.lines().iter().map(|line| format!("crypto:{}", line.write(format)));
+        crypto.chain(self.dtls.lines()).map(SecretLine).collect()
     }
 
-    /// The keys in force; `None` where they are needed and not known.
-    pub(super) fn keys(&self) -> Option<Keys> {
+    /// The keys in force for a socket that has these from DTLS; `None` where they are needed and not known.
+    pub(super) fn keys(&self, from_dtls: Option<&Keys>) -> Option<Keys> {
         match self.agreed? {
             Security::Plain => Some(Keys::default()),
             Security::Sdes => self.sdes.active().map(|active| Keys {
                 receive: Some(active.receive.clone()),
                 transmit: Some(active.transmit.clone()),
             }),
-            Security::Dtls | Security::Opaque => None,
+            Security::Dtls => from_dtls.cloned(),
+            Security::Opaque => None,
+        }
+    }
+
+    /// Whether keys are there or on their way, or none are needed.
+    fn is_negotiated(&self) -> bool {
+        match self.agreed {
+            Some(Security::Plain) => true,
+            Some(Security::Sdes) => self.sdes.active().is_some(),
+            Some(Security::Dtls) => self.dtls.is_agreed(),
+            Some(Security::Opaque) | None => false,
         }
     }
 }
@@ -112,8 +160,12 @@ impl Encryption {
 impl Terms<'_, '_> {
     /// Takes over an offer of `sender`. What was agreed on before stays in force until the answer.
     pub(super) fn take_offer(&self, sender: &mut Encryption) {
-        sender.sdes.offered(self.lines, &self.request.sdes);
-        sender.signalled = Signalled::of(self.protocol, sender.sdes.has_acceptable(), false);
+        sender.sdes.offered(&self.security.crypto, &self.request.sdes);
+        let remote = dtls::Remote::of(self.security);
+        sender.signalled = Signalled::of(self.protocol, sender.sdes.has_acceptable(), remote.is_some());
+        sender.dtls.offered(remote);
+        sender.dtls_passive = self.prefers_passive(self.request.dtls.reverse_passive);
+        sender.acceptable = transport::acceptable(sender.signalled, self.has_dtls());
     }
 
     /// Decides what `receiver` is offered, in the profile `wanted`, after [`Self::take_offer`].
@@ -125,29 +177,33 @@ impl Terms<'_, '_> {
         keys: &mut dyn KeySource,
     ) {
         let options = &self.request.sdes;
-        let acceptable = transport::acceptable(sender.signalled, false);
-        let outgoing = if acceptable == Security::Opaque {
-            Outgoing { protocol: wanted, sdes: false, dtls: false }
+        let outgoing = if sender.is_opaque() {
+            Outgoing { protocol: wanted, sdes: false, dtls: false, plain_too: false }
         } else {
-            let means = Means { sdes: !options.off, dtls: false };
+            let means = Means { sdes: !options.off, dtls: self.has_dtls() };
             transport::offered(sender.signalled, wanted, self.request.osrtp, means)
         };
         if outgoing.sdes {
-            receiver.sdes.compose_offer(self.lines, options, keys);
+            receiver.sdes.compose_offer(&self.security.crypto, options, keys);
         } else {
             receiver.sdes.offer_nothing();
         }
+        receiver.dtls_passive = self.prefers_passive(self.request.dtls.passive);
+        match self.dtls_terms(receiver.dtls_passive).filter(|_| outgoing.dtls) {
+            Some(terms) => receiver.dtls.compose_offer(&terms, keys),
+            None => receiver.dtls.offer_nothing(),
+        }
         receiver.outgoing = Some(outgoing);
         // Media may come before the answer where no answer can make a difference.
-        if acceptable == Security::Opaque {
+        if sender.is_opaque() {
             sender.agreed.get_or_insert(Security::Opaque);
             receiver.agreed.get_or_insert(Security::Opaque);
             return;
         }
-        if acceptable == Security::Plain {
+        if sender.acceptable == Security::Plain {
             sender.agreed.get_or_insert(Security::Plain);
         }
-        if !outgoing.sdes && !outgoing.protocol.is_srtp() {
+        if !outgoing.sdes && !outgoing.dtls && !outgoing.protocol.is_srtp() {
             receiver.agreed.get_or_insert(Security::Plain);
         }
     }
@@ -159,25 +215,55 @@ impl Terms<'_, '_> {
         receiver: &mut Encryption,
         keys: &mut dyn KeySource,
     ) {
-        let unasked = Outgoing { protocol: self.protocol, sdes: false, dtls: false };
+        let unasked = Outgoing { protocol: self.protocol, sdes: false, dtls: false, plain_too: false };
         let outgoing = sender.outgoing.unwrap_or(unasked);
-        let taken = outgoing.sdes && sender.sdes.answered(self.lines);
-        if !outgoing.sdes {
+        let remote = dtls::Remote::of(self.security);
+        // Of two ways an answer leaves open, DTLS is taken; the other one's keys are of no use then.
+        let by_dtls = outgoing.dtls && remote.is_some();
+        let taken = outgoing.sdes && !by_dtls && sender.sdes.answered(&self.security.crypto);
+        if !taken {
             sender.sdes.decline();
         }
-        let answer = Signalled::of(self.protocol, taken, false);
-        let answerer = transport::accepted(outgoing, answer);
-        sender.agreed = Some(answerer);
         (sender.inherited, receiver.inherited) = (false, false);
-        let acceptable = transport::acceptable(receiver.signalled, false);
-        let answered = transport::answered(receiver.signalled, acceptable, answerer, self.request.osrtp);
-        receiver.agreed = Some(answered);
-        match answered {
-            Security::Sdes => {
-                receiver.sdes.compose_answer(&sender.sdes, &self.request.sdes, keys);
-            }
-            Security::Plain | Security::Dtls | Security::Opaque => receiver.sdes.decline(),
+        sender.agreed = Some(transport::accepted(outgoing, Signalled::of(self.protocol, taken, by_dtls)));
+        match remote.filter(|_| by_dtls) {
+            Some(remote) => sender.dtls.answered(remote, sender.dtls_passive),
+            None => sender.dtls.decline(),
         }
+        let answerer = sender.agreed.unwrap_or_default();
+        let answered =
+            transport::answered(receiver.signalled, receiver.acceptable, answerer, self.request.osrtp);
+        if let Some(passive) = self.request.dtls.passive {
+            receiver.dtls_passive = passive;
+        }
+        receiver.agreed = Some(answered);
+        if answered == Security::Sdes {
+            receiver.sdes.compose_answer(&sender.sdes, &self.request.sdes, keys);
+        } else {
+            receiver.sdes.decline();
+        }
+        let terms = self.dtls_terms(receiver.dtls_passive).filter(|_| answered == Security::Dtls);
+        if !terms.is_some_and(|terms| receiver.dtls.compose_answer(&terms, keys)) {
+            receiver.dtls.decline();
+        }
+    }
+
+    /// DTLS-SRTP may be offered and accepted.
+    pub(super) fn has_dtls(&self) -> bool {
+        self.identity.is_some() && !self.request.dtls.off
+    }
+
+    fn prefers_passive(&self, asked: Option<bool>) -> bool {
+        asked.unwrap_or(self.dtls_passive)
+    }
+
+    fn dtls_terms(&self, prefer_passive: bool) -> Option<dtls::Terms<'_>> {
+        Some(dtls::Terms {
+            identity: self.identity.as_ref()?,
+            prefer_passive,
+            hash: self.request.dtls.fingerprint,
+            no_tls_id: self.request.has(Flag::NoTlsId),
+        })
     }
 }
 
@@ -188,7 +274,7 @@ pub(super) enum Treatment {
     Clear,
     /// They are forwarded as they are: both parties use the same keys, or such that are not known here.
     Unread,
-    /// They are decrypted, encrypted, or both.
+    /// They are decrypted, encrypted, or both, as soon as keys from DTLS are there.
     Bridged,
     /// So they are, by the kernel alone, which has the keys from a predecessor of this process.
     Inherited,
@@ -206,7 +292,7 @@ pub(super) fn treatment(pair: &MediaPair) -> Treatment {
         Treatment::Inherited
     } else if both(Security::Opaque) || (both(Security::Sdes) && same_keys(&one.sdes, &two.sdes)) {
         Treatment::Unread
-    } else if one.keys().is_some() && two.keys().is_some() {
+    } else if one.is_negotiated() && two.is_negotiated() {
         Treatment::Bridged
     } else {
         Treatment::NoKeys

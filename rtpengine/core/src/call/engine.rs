@@ -17,7 +17,7 @@ use super::{
 use crate::{
     config::CoreConfig,
     ice::IceClock,
-    io::{Affinity, FlowCommand, MediaEvent, MediaPlane, Now, Output, RelayCommand, StreamId},
+    io::{Affinity, DtlsCommand, FlowCommand, MediaEvent, MediaPlane, Now, Output, RelayCommand, StreamId},
     ng::{Command, Flag, Reply, Request},
 };
 
@@ -130,7 +130,8 @@ impl Engine {
     pub fn event(&mut self, now: Now, event: MediaEvent) {
         let (MediaEvent::EndpointSettled { stream, .. }
         | MediaEvent::FlowPath { stream, .. }
-        | MediaEvent::Stun { stream, .. }) = event;
+        | MediaEvent::Stun { stream, .. }
+        | MediaEvent::Dtls { stream, .. }) = event;
         let Some(&key) = self.by_stream.get(&stream) else { return };
         let Some(call) = self.calls.get_mut(key) else { return };
         let id = call.id.clone();
@@ -157,6 +158,7 @@ impl Engine {
                 socket.path = path;
             }
             MediaEvent::Stun { source, bytes, .. } => self.stun(now, stream, source, &bytes),
+            MediaEvent::Dtls { epoch, event, .. } => self.dtls_event(now, key, stream, epoch, event),
         }
     }
 
@@ -282,6 +284,9 @@ impl Engine {
             self.tally.closed(&socket, &plane.counters(socket.stream));
             if socket.flow.is_some() {
                 self.outputs.push(Output::Flow(FlowCommand::Remove { stream: socket.stream }));
+            }
+            if socket.dtls.is_open() {
+                self.outputs.push(Output::Dtls(DtlsCommand::Close { stream: socket.stream }));
             }
             self.outputs.push(Output::Relay(RelayCommand::Close { stream: socket.stream }));
         }

@@ -11,7 +11,8 @@ use super::{
     ice::{self, Signal, Wording},
     interfaces::{Family, LocalIdx, Wanted},
     media::{Carries, Face, MediaPair, Side, carries},
-    mux, spares,
+    mids, mux, spares,
+    twins::{self, Twin},
     wording::{self, MediaWording},
 };
 use crate::{
@@ -39,7 +40,16 @@ const STRIP_KEYS: Strip = Strip { sdes: true, dtls: true, ..STRIP };
 
 impl Exchange<'_, '_> {
     /// Takes the SDP into the call and yields the body for the other party.
-    pub(super) fn run(mut self, draft: &mut Draft<'_>) -> Result<Vec<u8>, CallError> {
+    pub(super) fn run(self, draft: &mut Draft<'_>) -> Result<Vec<u8>, CallError> {
+        let known = draft.call.dialogues.get(self.dialogue).map(|dialogue| dialogue.medias.as_slice());
+        let accept = self.offer && self.request.osrtp.accept_legacy;
+        match twins::fold(self.session, known.unwrap_or_default(), self.from, accept) {
+            None => self.exchange(draft, &[]),
+            Some(folded) => Exchange { session: &folded.session, ..self }.exchange(draft, &folded.twins),
+        }
+    }
+
+    fn exchange(mut self, draft: &mut Draft<'_>, twins: &[Option<Twin>]) -> Result<Vec<u8>, CallError> {
         self.call_settings(draft);
         draft.warnings.append(&mut self.placement.warnings);
         let Some(dialogue) = draft.call.dialogues.get_mut(self.dialogue) else {
@@ -68,7 +78,14 @@ impl Exchange<'_, '_> {
         for (index, media) in self.session.medias.iter().enumerate() {
             let (before, after) = medias.split_at_mut(index);
             let Some(pair) = after.first_mut() else { continue };
-            plans.push(self.media(draft, before, pair, media)?);
+            if self.offer {
+                pair.faces.get_mut(self.from).twin = twins.get(index).copied().flatten();
+            }
+            let mut wording = self.media(draft, before, pair, media)?;
+            let receiver = pair.faces.get_mut(self.from.other());
+            wording.mid = mids::added(self.request, self.session, media, receiver);
+            wording.plan.twin = twins::written(receiver, self.offer, media, &wording.plan);
+            plans.push(wording);
         }
         let relayed = medias.iter().find_map(|pair| pair.faces.get(self.from.other()).local);
         let ours = relayed.and_then(|local| draft.interfaces.local(local)).map(|local| local.advertised);
@@ -358,23 +375,26 @@ impl Exchange<'_, '_> {
     /// Settles how media is encrypted on both sides; yields the profile to write for the receiver.
     fn encryption(&self, draft: &mut Draft<'_>, pair: &mut MediaPair, media: &Media<'_>) -> Protocol {
         let security = media_security(self.session, media);
-        let terms = Terms { request: self.request, lines: &security.crypto, protocol: media.protocol };
+        let terms = Terms {
+            request: self.request,
+            security: &security,
+            protocol: media.protocol,
+            identity: draft.identity(),
+            dtls_passive: draft.config.dtls_passive,
+        };
         let (sender, receiver) = pair.faces.split_mut(self.from);
-        if matches!(media.protocol, Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf) {
-            draft
-                .warnings
-                .push("DTLS-SRTP is not available in this release: its handshakes are not relayed".into());
-        }
         if self.offer {
             terms.take_offer(&mut sender.encryption);
-            let (protocol, warning) = self.offered_protocol(sender, media);
+            let (protocol, warning) = self.offered_protocol(sender, media, terms.has_dtls());
             draft.warnings.extend(warning.map(String::from));
             if receiver.mux.proposed != receiver.mux.active {
                 receiver.encryption.renew();
             }
             terms.compose_offer(&mut sender.encryption, &mut receiver.encryption, protocol, draft);
             if !sender.encryption.is_opaque() && receiver.encryption.is_without_keys() {
-                draft.warnings.push("SRTP is offered without keys: no crypto suite may be offered, and DTLS-SRTP is not available in this release".into());
+                draft
+                    .warnings
+                    .push("SRTP is offered without keys: neither SDES nor DTLS-SRTP may be used".into());
             }
             protocol
         } else {
@@ -389,7 +409,12 @@ impl Exchange<'_, '_> {
     }
 
     /// The profile of an offer: that of `transport protocol` if it can be had, else that of the body.
-    fn offered_protocol(&self, sender: &Face, media: &Media<'_>) -> (Protocol, Option<&'static str>) {
+    fn offered_protocol(
+        &self,
+        sender: &Face,
+        media: &Media<'_>,
+        has_dtls: bool,
+    ) -> (Protocol, Option<&'static str>) {
         let asked = self.request.transport_protocol.as_ref().and_then(TransportProtocol::sdp_name);
         let wanted = asked.map_or(media.protocol, Protocol::of);
         let opaque = sender.encryption.is_opaque();
@@ -399,10 +424,9 @@ impl Exchange<'_, '_> {
                 media.protocol,
                 Some("transport protocol not changed: the keys of the offered SRTP are not known"),
             ),
-            Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf if !opaque => (
-                media.protocol,
-                Some("transport protocol not changed: DTLS-SRTP is not available in this release"),
-            ),
+            Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf if !opaque && !has_dtls => {
+                (media.protocol, Some("transport protocol not changed: DTLS-SRTP is switched off"))
+            }
             wanted if wanted.is_rtp() => (wanted, None),
             _ => {
                 (media.protocol, Some("transport protocol not changed: RTP is not converted in this release"))
@@ -466,13 +490,13 @@ impl Exchange<'_, '_> {
             plan.direction = Some(media.effective_direction());
         }
         let changed = protocol != media.protocol;
-        plan.protocol = changed.then(|| protocol_name(protocol));
+        plan.protocol = protocol.name().filter(|_| changed);
         let offerer = if self.offer { sender } else { face };
         let opaque = offerer.encryption.is_opaque();
         plan.strip =
             Strip { feedback: changed && !protocol.is_feedback(), ..if opaque { STRIP } else { STRIP_KEYS } };
         let crypto = if opaque { Vec::new() } else { face.encryption.written(self.request) };
-        MediaWording { plan, crypto, keeps_ice: false }
+        MediaWording { plan, crypto, ..MediaWording::default() }
     }
 }
 
@@ -510,21 +534,5 @@ fn unlearn(draft: &mut Draft<'_>, face: &Face) {
         if let Some(socket) = draft.call.socket_mut(stream) {
             socket.unlearn();
         }
-    }
-}
-
-const fn protocol_name(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::RtpAvp => "RTP/AVP",
-        Protocol::RtpSavp => "RTP/SAVP",
-        Protocol::RtpAvpf => "RTP/AVPF",
-        Protocol::RtpSavpf => "RTP/SAVPF",
-        Protocol::UdpTlsRtpSavp => "UDP/TLS/RTP/SAVP",
-        Protocol::UdpTlsRtpSavpf => "UDP/TLS/RTP/SAVPF",
-        Protocol::Udptl => "udptl",
-        Protocol::Udp => "udp",
-        Protocol::DtlsSctp => "UDP/DTLS/SCTP",
-        Protocol::UdpBfcp => "UDP/BFCP",
-        Protocol::Tcp | Protocol::Unknown => "TCP",
     }
 }

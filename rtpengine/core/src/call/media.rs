@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux};
+use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux, twins::Twin};
 use crate::{
     io::StreamId,
     sdp::{Direction, Media, Protocol},
@@ -108,6 +108,8 @@ pub(super) struct Face {
     /// The same for RTCP.
     pub(super) advertised_rtcp: Option<SocketAddr>,
     pub(super) mux: Mux,
+    /// The m-line is two sections in the party's SDP.
+    pub(super) twin: Option<Twin>,
     pub(super) encryption: Encryption,
     /// `asymmetric`: no learning.
     pub(super) asymmetric: bool,
@@ -139,6 +141,7 @@ impl Face {
         self.kind = media.kind.as_str().to_owned();
         self.protocol = Some(media.protocol);
         self.protocol_name = media.protocol_name.to_owned();
+        self.mid = media.mid.map(str::to_owned);
         self.codec = media.primary_codec().map_or_else(String::new, |codec| {
             let stereo = if codec.channels > 1 { format!("/{}", codec.channels) } else { String::new() };
             format!("{}/{}{stereo}", codec.encoding, codec.clock_rate)
@@ -146,7 +149,6 @@ impl Face {
         self.clock_rates =
             media.codecs.iter().map(|codec| (codec.payload_type, codec.clock_rate)).take(32).collect();
         self.direction = media.effective_direction();
-        self.mid = media.mid.map(str::to_owned);
     }
 
     /// Forgets the sockets; the call closes those nothing refers to.

@@ -6,7 +6,12 @@ use rtpengine_common::srtp::{Cipher, CryptoParams, abi::MAX_KERNEL_MKI};
 use smallvec::smallvec;
 
 use super::{
-    encryption::Treatment, interfaces::Interfaces, media::Side, model::Call, plan::Wire, socket::Socket,
+    encryption::Treatment,
+    interfaces::Interfaces,
+    media::{Face, Side},
+    model::Call,
+    plan::Wire,
+    socket::Socket,
 };
 use crate::io::{Component, FlowIdentity, FlowOutput, FlowSpec, Reason, SourceMismatch, SourcePolicy};
 
@@ -97,6 +102,10 @@ fn identity(
         let party = dialogue.and_then(|dialogue| call.party(*dialogue.parties.get(side)));
         party.map_or_else(String::new, |party| party.tag().to_owned())
     };
+    let pair = call.dialogues.get(wire.dialogue).and_then(|dialogue| dialogue.medias.get(wire.media));
+    let face = |side: Side| pair.map(|pair| pair.faces.get(side));
+    let (sender, receiver) = (face(wire.side), face(wire.side.other()));
+    let protocol = |face: Option<&Face>| face.map_or_else(String::new, |face| face.protocol_name.clone());
     let interface = |socket: &Socket| {
         interfaces.local(socket.local_idx).map_or_else(String::new, |local| local.interface.clone())
     };
@@ -107,6 +116,11 @@ fn identity(
         media: u16::try_from(wire.media).unwrap_or(u16::MAX),
         interface: interface(socket),
         peer_interface: interface(sink),
+        kind: sender.map_or_else(String::new, |face| face.kind.clone()),
+        protocol: protocol(sender),
+        peer_protocol: protocol(receiver),
+        advertised: sender.and_then(|face| face.advertised),
+        peer_advertised: receiver.and_then(|face| face.advertised),
         created_unix_us: call.created.unix_us,
         offerer: wire.side == Side::Offerer,
     }

@@ -4,6 +4,8 @@ use smallvec::SmallVec;
 
 use super::{
     agents::standings,
+    dialogue::Dialogue,
+    dtls::{Association, withhold},
     encryption::{self, Treatment},
     engine::{CallKey, Engine},
     ice::Standing,
@@ -27,6 +29,8 @@ pub(super) struct Wire {
     /// The side whose party sends to this socket.
     pub(super) side: Side,
     pub(super) treatment: Treatment,
+    /// The DTLS association the socket is to have.
+    association: Option<Association>,
 }
 
 impl Engine {
@@ -48,7 +52,7 @@ impl Engine {
         let mut removes = Vec::new();
         let mut configures = Vec::new();
         let mut installs = Vec::new();
-        let mut rekeyed = false;
+        let mut handshakes = Vec::new();
         let keyed = wires.iter().filter(|wire| wire.relay.transmit_crypto.is_some());
         let transmit: SmallVec<[_; 4]> =
             keyed.map(|wire| (wire.stream, wire.relay.transmit_crypto.clone())).collect();
@@ -67,14 +71,7 @@ impl Engine {
                 socket.configured = Some(config.clone());
                 configures.push(Output::Relay(RelayCommand::Configure { stream, config }));
             }
-            let new = decision.as_ref().ok();
-            rekeyed |= socket.flow.as_ref().is_some_and(|old| match new {
-                Some(new) => !new.same_keys(old),
-                None => {
-                    let relay = socket.configured.as_ref();
-                    old.inherits_keys || relay.is_none_or(|relay| relay.receive_crypto != old.crypto)
-                }
-            });
+            handshakes.extend(socket.associate(wire.association).into_iter().map(Output::Dtls));
             match decision {
                 Ok(flow) => {
                     socket.kept_up = None;
@@ -92,8 +89,7 @@ impl Engine {
                 }
             }
         }
-        self.outputs.extend(removes.into_iter().chain(configures).chain(installs));
-        self.outputs.extend(rekeyed.then_some(Output::AwaitFlows));
+        self.outputs.extend(removes.into_iter().chain(configures).chain(handshakes).chain(installs));
     }
 }
 
@@ -104,12 +100,16 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
     order.sort_by_key(|&index| call.dialogues.get(index).map(|dialogue| dialogue.order));
     let mut wires: Vec<Wire> = Vec::with_capacity(call.sockets.len());
     for index in order {
-        let medias = call.dialogues.get(index).map_or(&[][..], |dialogue| &dialogue.medias);
-        for (media, pair) in medias.iter().enumerate() {
+        let Some(dialogue) = call.dialogues.get(index) else { continue };
+        for (media, pair) in dialogue.medias.iter().enumerate() {
             for side in Side::BOTH {
-                for (stream, relay) in face_wires(call, config, pair, side) {
+                let rtp = pair.carries == Carries::Rtp;
+                let wanted = pair.faces.get(side).encryption.association().filter(|_| rtp);
+                let party = *dialogue.parties.get(side);
+                for (stream, relay) in face_wires(call, config, dialogue, pair, side) {
                     let treatment = encryption::treatment(pair);
-                    let wire = Wire { stream, relay, dialogue: index, media, side, treatment };
+                    let association = wanted.map(|wanted| Association::of(party, wanted));
+                    let wire = Wire { stream, relay, dialogue: index, media, side, treatment, association };
                     match wires.iter_mut().find(|known| known.stream == stream) {
                         Some(known) => *known = wire,
                         None => wires.push(wire),
@@ -136,6 +136,7 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
 fn face_wires(
     call: &Call,
     config: &CoreConfig,
+    dialogue: &Dialogue,
     pair: &MediaPair,
     side: Side,
 ) -> impl Iterator<Item = (StreamId, RelayStream)> {
@@ -163,23 +164,30 @@ fn face_wires(
         (stream, RelayStream { sinks: to_rtcp.clone(), rtcp_sinks: to_rtcp.clone(), ..settings })
     });
     let mut wires: SmallVec<[_; 2]> = rtp.chain(rtcp).collect();
-    for (_, relay) in &mut wires {
+    let keys = |side: Side, stream: StreamId| {
+        let party = *dialogue.parties.get(side);
+        let from_dtls = call.socket(stream).and_then(|socket| socket.dtls.keys(party));
+        pair.faces.get(side).encryption.keys(from_dtls)
+    };
+    for (stream, relay) in &mut wires {
+        let own = keys(side, *stream);
+        let associated = face.encryption.association().is_some();
+        relay.awaits_keys =
+            associated && own.is_none() && matches!(treatment, Treatment::Bridged | Treatment::NoKeys);
         match treatment {
-            Treatment::Clear | Treatment::Unread => {}
+            Treatment::Clear => {}
+            Treatment::Unread => relay.passes_dtls = !associated,
             Treatment::Bridged => {
-                let keys = face.encryption.keys().unwrap_or_default();
-                (relay.receive_crypto, relay.transmit_crypto) = (keys.receive, keys.transmit);
+                withhold(relay, own.is_some(), |sink| keys(side.other(), sink).is_some());
+                let own = own.unwrap_or_default();
+                (relay.receive_crypto, relay.transmit_crypto) = (own.receive, own.transmit);
             }
             Treatment::Inherited => {
                 relay.discard = Some(Reason::NoKeys);
                 // Nobody here can tell whether a packet from elsewhere is authentic.
                 relay.source_policy = SourcePolicy::Strict;
             }
-            Treatment::NoKeys => {
-                relay.sinks.clear();
-                relay.rtcp_sinks.clear();
-                relay.discard = Some(Reason::NoKeys);
-            }
+            Treatment::NoKeys => withhold(relay, false, |_| false),
         }
     }
     wires.into_iter()
@@ -234,6 +242,8 @@ fn settings(
         transmit_crypto: None,
         ice: SmallVec::new(),
         ice_chosen: chosen,
+        awaits_keys: false,
+        passes_dtls: false,
         tos: call.tos,
         clock_rates: face.clock_rates.clone(),
         call: call.id.clone(),

@@ -273,6 +273,9 @@ fn media_info(
     if suite.is_some() {
         flags.push("SDES");
     }
+    if face.encryption.is_dtls() {
+        flags.push("DTLS");
+    }
     if treatment(pair) == Treatment::Unread {
         flags.push("passthrough");
     }
@@ -280,6 +283,7 @@ fn media_info(
         let socket = call.socket(stream)?;
         let counters = plane.counters(stream);
         let path = socket.shown_path();
+        let suite = suite.or_else(|| socket.dtls.suite().filter(|_| face.encryption.is_dtls()));
         let mut flags = vec![if socket.rtcp { "RTCP" } else { "RTP" }];
         if socket.endpoint.is_some() {
             flags.push("filled");

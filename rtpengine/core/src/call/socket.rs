@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{ice::Standing, interfaces::LocalIdx};
+use super::{dtls::SocketDtls, ice::Standing, interfaces::LocalIdx};
 use crate::io::{FlowSpec, Path, Reason, RelayStream, StreamId};
 
 /// A socket of a call. The party it faces is found through the dialogue that refers to it.
@@ -36,6 +36,7 @@ pub(super) struct Socket {
     pub(super) since_unix_us: u64,
     /// What the relay was last told; `None`: not configured yet.
     pub(super) configured: Option<Box<RelayStream>>,
+    pub(super) dtls: SocketDtls,
     /// What the offload manager was last told.
     pub(super) flow: Option<Box<FlowSpec>>,
 }
@@ -72,6 +73,16 @@ impl Socket {
         }
     }
 
+    /// Where the party may be spoken to: while ICE looks for a way, only where an earlier one leads.
+    pub(super) fn reached(&self) -> Option<SocketAddr> {
+        let is_way = match self.standing {
+            Standing::Free | Standing::Chosen(_) => true,
+            Standing::Checking => self.settled,
+            Standing::Spare | Standing::Lost => false,
+        };
+        self.endpoint.filter(|_| is_way)
+    }
+
     /// Whether packets show where the party is: not where ICE does.
     pub(super) fn learns(&self) -> bool {
         self.standing == Standing::Free
@@ -80,6 +91,11 @@ impl Socket {
     /// Forgets what was learned about the party's address.
     pub(super) fn unlearn(&mut self) {
         self.restart(self.signalled);
+    }
+
+    /// The party has shown that it is behind this address.
+    pub(super) fn authenticated(&mut self, address: SocketAddr) {
+        self.restart(Some(address));
     }
 
     /// Whatever is reported about the address so far no longer counts.

@@ -16,6 +16,8 @@ pub(super) struct MediaWording {
     pub(super) crypto: Vec<SecretLine>,
     /// The sender's ICE stays in the body.
     pub(super) keeps_ice: bool,
+    /// `a=mid`, where the sender's body has none.
+    pub(super) mid: Option<String>,
 }
 
 impl From<MediaPlan<'static>> for MediaWording {
@@ -43,7 +45,10 @@ pub(super) fn body(
     }
     let replace = &request.replace;
     let full = replace.has(Replace::OriginFull);
-    let medias = medias.iter().map(|media| MediaPlan { crypto: &media.crypto, ..media.plan }).collect();
+    let medias = medias
+        .iter()
+        .map(|media| MediaPlan { crypto: &media.crypto, mid: media.mid.as_deref(), ..media.plan })
+        .collect();
     let mut plan = RewritePlan { session: SessionPlan { strip, ice_lite, ..SessionPlan::default() }, medias };
     if full || replace.has(Replace::Origin) {
         plan.session.origin.address = shown;

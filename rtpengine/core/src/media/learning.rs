@@ -88,6 +88,12 @@ impl EndpointTracker {
         self.current
     }
 
+    /// Whether `source` is the party's address as far as it is known.
+    #[must_use]
+    pub fn is_endpoint(&self, source: SocketAddr) -> bool {
+        self.current.is_some_and(|endpoint| same(endpoint, source))
+    }
+
     /// The epoch of the settings in force.
     #[must_use]
     pub fn epoch(&self) -> u32 {
@@ -102,7 +108,7 @@ impl EndpointTracker {
 
     /// Judges a packet by its source. `now_us` is monotonic.
     pub fn packet(&mut self, now_us: u64, source: SocketAddr) -> Verdict {
-        let matches = self.current.is_some_and(|endpoint| same(endpoint, source));
+        let matches = self.is_endpoint(source);
         if self.settled {
             return if matches { Verdict::Accept } else { self.foreign(now_us, source) };
         }
@@ -215,6 +221,8 @@ mod tests {
             transmit_crypto: None,
             ice: Default::default(),
             ice_chosen: false,
+            awaits_keys: false,
+            passes_dtls: false,
             tos: None,
             clock_rates: Default::default(),
             call: "test".into(),

@@ -82,7 +82,7 @@ names! {
         NoJitterBuffer Harmless ["no jitter buffer"];
         NoPassthrough Harmless ["no passthrough"];
         NoPlayer Harmless ["no player"];
-        NoTlsId Harmless ["no tls id"];
+        NoTlsId Built ["no tls id"];
         Provisional Harmless ["provisional"];
         AllowAsymmetricCodecs NotYet ["allow asymmetric codecs", "asymmetric codecs"];
         AllowNoCodecMedia NotYet ["allow no codec media"];
@@ -101,7 +101,7 @@ names! {
         ExcludeRecording NotYet ["exclude recording"];
         Fast NotYet ["fast"];
         ForceTranscoding NotYet ["force transcoding"];
-        GenerateMid NotYet ["generate mid"];
+        GenerateMid Built ["generate mid"];
         GenerateRtcp NotYet ["generate RTCP"];
         Inactive NotYet ["inactive"];
         InjectDtmf NotYet ["inject DTMF"];
@@ -163,8 +163,9 @@ names! {
         TransportProtocol Built ["transport protocol"];
         XmlrpcCallback NotYet ["xmlrpc-callback"];
         AudioPlayer NotYet ["audio player"];
-        Dtls NotYet ["DTLS"];
-        DtlsReverse NotYet ["DTLS-reverse"];
+        Dtls Built ["DTLS"];
+        DtlsReverse Built ["DTLS-reverse"];
+        DtlsFingerprint Built ["DTLS-fingerprint"];
         GenerateRtcp NotYet ["generate RTCP"];
         Ice Built ["ICE"];
         IceLite Built ["ICE-lite"];
@@ -182,7 +183,6 @@ names! {
         Codec NotYet ["codec"];
         Code NotYet ["code", "digit"];
         DbId NotYet ["db-id"];
-        DtlsFingerprint NotYet ["DTLS-fingerprint"];
         DtmfDelay NotYet ["DTMF-delay"];
         DtmfLogDest NotYet ["DTMF-log-dest"];
         DtmfSecurityTrigger NotYet ["DTMF-security-trigger"];
@@ -318,8 +318,6 @@ pub const FLAG_PREFIXES: &[(&str, Key)] = &[
 pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
     (Key::AudioPlayer, &["off", "default"]),
     (Key::DelayBuffer, &["0"]),
-    (Key::Dtls, &["off", "no", "disable", "passive", "active"]),
-    (Key::DtlsReverse, &["passive", "active"]),
     (Key::DtmfSecurity, &["off"]),
     (Key::GenerateRtcp, &["off", "no"]),
     (Key::Passthrough, &["off", "no"]),
@@ -327,10 +325,7 @@ pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
 ];
 
 /// Values that are not acted upon of keys that otherwise are.
-pub const NOT_YET_VALUES: &[(Key, &[&str])] = &[
-    (Key::Osrtp, &["offer-legacy", "accept-legacy"]),
-    (Key::TransportProtocol, &["UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"]),
-];
+pub const NOT_YET_VALUES: &[(Key, &[&str])] = &[];
 
 /// What becomes of `key` with `value`: some values ask for what happens anyway.
 #[must_use]

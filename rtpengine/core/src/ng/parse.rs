@@ -1,16 +1,17 @@
 //! From a dictionary to a [`Request`].
 
-use std::net::IpAddr;
+mod values;
 
 use super::command::Command;
 use super::flags::{self, Item};
 use super::known::{FLAG_PREFIXES, Flag, Key, Replace, RtcpMux, Status, value_status};
-use super::request::{
-    AddressFamily, AllMode, DropTraffic, IceLite, IceMode, Request, TosRequest, TransportProtocol,
-};
+use super::request::{AddressFamily, AllMode, DropTraffic, Request, TosRequest};
 use super::spelling;
 use super::value::{Dict, Value};
-use crate::io::Learning;
+use crate::sdp::security::HashFunction;
+use values::{
+    ALL_MODES, DTLS, DtlsChoice, ICE, ICE_LITE, LEARNING, MAX_NAMES, TRANSPORTS, clip, identifier, note,
+};
 
 /// Why a dictionary is not a request. The texts of the first two are the original's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,11 +26,6 @@ pub enum RequestError {
     #[error("Key \"{0}\" must be a string in UTF-8")]
     NotText(&'static str),
 }
-
-/// Names kept per request in `unknown`, `not_built` and `invalid`, so that a hostile list does not fill the log.
-const MAX_NAMES: usize = 32;
-/// Characters kept of each such name.
-const MAX_NAME: usize = 64;
 
 impl Request {
     /// Reads a request. Keys and flags come in any spelling ([`super::spelling`]); flags as a list or as a string.
@@ -122,9 +118,21 @@ impl Request {
                 Item::Name(name) if spelling::same(name, b"load limit") => self.supports_load_limit = true,
                 Item::Name(name) | Item::Pair(name, _) => note(&mut self.unknown, name),
             }),
+            Key::Dtls => match self.choose(key, value, DTLS) {
+                Some(DtlsChoice::Off) => self.dtls.off = true,
+                Some(DtlsChoice::Passive) => self.dtls.passive = Some(true),
+                Some(DtlsChoice::Active) => self.dtls.passive = Some(false),
+                None => {}
+            },
+            Key::DtlsReverse => {
+                let passive = self.choose(key, value, &[("passive", true), ("active", false)]);
+                self.dtls.reverse_passive = passive.or(self.dtls.reverse_passive);
+            }
+            Key::DtlsFingerprint => {
+                let named = HashFunction::ALL.map(|hash| (hash.as_str(), hash));
+                self.dtls.fingerprint = self.choose(key, value, &named).or(self.dtls.fingerprint);
+            }
             Key::AudioPlayer
-            | Key::Dtls
-            | Key::DtlsReverse
             | Key::GenerateRtcp
             | Key::RecordCall
             | Key::T38
@@ -138,7 +146,6 @@ impl Request {
             | Key::Codec
             | Key::Code
             | Key::DbId
-            | Key::DtlsFingerprint
             | Key::DtmfDelay
             | Key::DtmfLogDest
             | Key::DtmfSecurityTrigger
@@ -275,172 +282,15 @@ impl Request {
 
     fn osrtp_member(&mut self, item: Item<'_>) {
         match item {
-            Item::Name(name) if value_status(Key::Osrtp, name) == Status::NotYet => {
-                note(&mut self.not_built, &[b"OSRTP-", name].concat());
-            }
             Item::Name(name) if self.osrtp.apply(name) => {}
             Item::Name(name) | Item::Pair(name, _) => note(&mut self.unknown, &[b"OSRTP-", name].concat()),
         }
     }
-
-    fn direction(&mut self, value: &Value) {
-        let mut names = Vec::new();
-        flags::items(value, &mut |item| {
-            if let Item::Name(name) = item {
-                names.push(String::from_utf8_lossy(name).into_owned());
-            }
-        });
-        let mut names = names.into_iter();
-        match (names.next(), names.next(), names.next()) {
-            (Some(from), Some(to), None) => {
-                self.from_interface = Some(from);
-                self.to_interface = Some(to);
-            }
-            _ => self.complain(Key::Direction, value, "two interface names"),
-        }
-    }
-
-    /// `["IP4", "192.0.2.1"]`; the family is implied by the address.
-    fn received(&mut self, value: &Value) {
-        let mut found = None;
-        flags::items(value, &mut |item| {
-            if let Item::Name(name) = item {
-                found = address(name).or(found);
-            }
-        });
-        match found {
-            Some(address) => self.received_from = Some(address),
-            None => self.complain(Key::ReceivedFrom, value, "a family and an IP address"),
-        }
-    }
-
-    fn ip(&mut self, key: Key, value: &Value) -> Option<IpAddr> {
-        let found = value.as_bytes().and_then(address);
-        if found.is_none() {
-            self.complain(key, value, "an IP address");
-        }
-        found
-    }
-
-    fn number(&mut self, key: Key, value: &Value) -> Option<i64> {
-        let found = value.as_int();
-        if found.is_none() {
-            self.complain(key, value, "an integer");
-        }
-        found
-    }
-
-    fn choose<T: Clone>(&mut self, key: Key, value: &Value, choices: &[(&str, T)]) -> Option<T> {
-        let text = value.as_bytes().unwrap_or_default();
-        let found = choices.iter().find(|(name, _)| spelling::same(name.as_bytes(), text));
-        if found.is_none() {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            self.complain(key, value, &format!("one of {}", names.join(", ")));
-        }
-        found.map(|(_, choice)| choice.clone())
-    }
-
-    fn complain(&mut self, key: Key, value: &Value, wanted: &str) {
-        if self.invalid.len() < MAX_NAMES {
-            let given = value
-                .as_bytes()
-                .map_or_else(|| "this kind of value".to_owned(), |text| format!("\"{}\"", clip(text)));
-            self.invalid.push(format!("Key \"{}\" ignored: {given} is not {wanted}", key.name()));
-        }
-    }
 }
-
-/// Values of `all`.
-const ALL_MODES: &[(&str, AllMode)] = &[
-    ("none", AllMode::None),
-    ("all", AllMode::All),
-    ("offer-answer", AllMode::OfferAnswer),
-    ("except-offer-answer", AllMode::ExceptOfferAnswer),
-    ("flows", AllMode::Flows),
-    ("not-offer-answer", AllMode::ExceptOfferAnswer),
-    ("non-offer-answer", AllMode::ExceptOfferAnswer),
-];
-
-/// Values of `endpoint-learning`.
-const LEARNING: &[(&str, Learning)] = &[
-    ("off", Learning::Off),
-    ("immediate", Learning::Immediate),
-    ("delayed", Learning::Delayed),
-    ("heuristic", Learning::Heuristic),
-];
-
-/// Values of `ICE`.
-const ICE: &[(&str, IceMode)] = &[
-    ("remove", IceMode::Remove),
-    ("force", IceMode::Force),
-    ("default", IceMode::Default),
-    ("optional", IceMode::Optional),
-    ("force-relay", IceMode::ForceRelay),
-];
-
-/// Values of `ICE-lite`.
-const ICE_LITE: &[(&str, IceLite)] = &[
-    ("forward", IceLite::Forward),
-    ("offer", IceLite::Forward),
-    ("fwd", IceLite::Forward),
-    ("fw", IceLite::Forward),
-    ("backward", IceLite::Backward),
-    ("backwards", IceLite::Backward),
-    ("reverse", IceLite::Backward),
-    ("answer", IceLite::Backward),
-    ("back", IceLite::Backward),
-    ("bkw", IceLite::Backward),
-    ("bk", IceLite::Backward),
-    ("both", IceLite::Both),
-    ("off", IceLite::Off),
-];
-
-/// Values of `transport protocol`.
-const TRANSPORTS: &[(&str, TransportProtocol)] = &[
-    ("RTP/AVP", TransportProtocol::RtpAvp),
-    ("RTP/AVPF", TransportProtocol::RtpAvpf),
-    ("RTP/SAVP", TransportProtocol::RtpSavp),
-    ("RTP/SAVPF", TransportProtocol::RtpSavpf),
-    ("UDP/TLS/RTP/SAVP", TransportProtocol::DtlsSavp),
-    ("UDP/TLS/RTP/SAVPF", TransportProtocol::DtlsSavpf),
-    ("UDPTL", TransportProtocol::Udptl),
-    ("accept", TransportProtocol::Accept),
-];
 
 /// The value of a key in any spelling.
 fn lookup(dict: &Dict, key: Key) -> Option<&Value> {
     dict.iter().find(|(name, _)| Key::find(name) == Some(key)).map(|(_, value)| value)
-}
-
-/// Text that names something. Integers are taken as their decimal text; the empty string is as good as no key.
-fn identifier(key: Key, value: &Value) -> Result<Option<String>, RequestError> {
-    match value {
-        Value::Int(number) => Ok(Some(number.to_string())),
-        Value::Str(_) => {
-            let text = value.as_str().ok_or(RequestError::NotText(key.name()))?;
-            Ok((!text.is_empty()).then(|| text.to_owned()))
-        }
-        Value::List(_) | Value::Dict(_) => Err(RequestError::NotText(key.name())),
-    }
-}
-
-/// An IP address as text, IPv6 with or without brackets.
-fn address(text: &[u8]) -> Option<IpAddr> {
-    std::str::from_utf8(text).ok()?.trim_matches(['[', ']']).parse().ok()
-}
-
-/// The beginning of a peer's text, fit for a log line.
-fn clip(text: &[u8]) -> String {
-    let text = text.get(..text.len().min(MAX_NAME)).unwrap_or_default();
-    String::from_utf8_lossy(text).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
-}
-
-/// Adds a name once.
-fn note(names: &mut Vec<String>, name: &[u8]) {
-    let name = clip(name);
-    if names.len() < MAX_NAMES && !names.contains(&name) {
-        names.push(name);
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::command::Command;
 use super::known::{Flag, NameSet, Replace, RtcpMux};
 use crate::{
     io::Learning,
-    secure::{OsrtpOptions, SdesOptions},
+    secure::{DtlsOptions, OsrtpOptions, SdesOptions},
 };
 
 /// `address family`.
@@ -184,6 +184,8 @@ pub struct Request {
     pub ice: Option<IceMode>,
     /// `ICE-lite`.
     pub ice_lite: Option<IceLite>,
+    /// `DTLS`, `DTLS-reverse`, `DTLS-fingerprint`.
+    pub dtls: DtlsOptions,
     /// `TOS`.
     pub tos: TosRequest,
     /// `delete delay`, seconds.
@@ -237,6 +239,7 @@ impl Request {
             osrtp: OsrtpOptions::default(),
             ice: None,
             ice_lite: None,
+            dtls: DtlsOptions::default(),
             tos: TosRequest::Default,
             delete_delay: None,
             all: AllMode::None,

@@ -82,29 +82,37 @@ pub enum Protocol {
     Unknown,
 }
 
+/// The first of several names is the one to write.
+const NAMES: [(&str, Protocol); 12] = [
+    ("RTP/AVP", Protocol::RtpAvp),
+    ("RTP/SAVP", Protocol::RtpSavp),
+    ("RTP/AVPF", Protocol::RtpAvpf),
+    ("RTP/SAVPF", Protocol::RtpSavpf),
+    ("UDP/TLS/RTP/SAVP", Protocol::UdpTlsRtpSavp),
+    ("UDP/TLS/RTP/SAVPF", Protocol::UdpTlsRtpSavpf),
+    ("udptl", Protocol::Udptl),
+    ("udp", Protocol::Udp),
+    ("UDP/DTLS/SCTP", Protocol::DtlsSctp),
+    ("DTLS/SCTP", Protocol::DtlsSctp),
+    ("UDP/BFCP", Protocol::UdpBfcp),
+    ("UDP/TLS/BFCP", Protocol::UdpBfcp),
+];
+
 impl Protocol {
     /// Recognises a name.
     #[must_use]
     pub fn of(name: &str) -> Self {
-        const NAMES: [(&str, Protocol); 12] = [
-            ("RTP/AVP", Protocol::RtpAvp),
-            ("RTP/SAVP", Protocol::RtpSavp),
-            ("RTP/AVPF", Protocol::RtpAvpf),
-            ("RTP/SAVPF", Protocol::RtpSavpf),
-            ("UDP/TLS/RTP/SAVP", Protocol::UdpTlsRtpSavp),
-            ("UDP/TLS/RTP/SAVPF", Protocol::UdpTlsRtpSavpf),
-            ("udptl", Protocol::Udptl),
-            ("udp", Protocol::Udp),
-            ("UDP/DTLS/SCTP", Protocol::DtlsSctp),
-            ("DTLS/SCTP", Protocol::DtlsSctp),
-            ("UDP/BFCP", Protocol::UdpBfcp),
-            ("UDP/TLS/BFCP", Protocol::UdpBfcp),
-        ];
         if let Some((_, protocol)) = NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
             return *protocol;
         }
         let first = name.split('/').next().unwrap_or_default();
         if first.eq_ignore_ascii_case("tcp") { Self::Tcp } else { Self::Unknown }
+    }
+
+    /// The name to write. `None` where one value stands for several protocols.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        NAMES.iter().find(|(_, protocol)| *protocol == self).map(|(name, _)| *name)
     }
 
     /// Carries RTP over UDP, encrypted or not.
@@ -134,6 +142,17 @@ impl Protocol {
             Self::RtpAvpf | Self::RtpSavpf | Self::UdpTlsRtpSavpf => true,
             Self::RtpAvp | Self::RtpSavp | Self::UdpTlsRtpSavp | Self::Udptl | Self::Udp => false,
             Self::DtlsSctp | Self::UdpBfcp | Self::Tcp | Self::Unknown => false,
+        }
+    }
+
+    /// The profile without encryption of an SRTP profile; others stay as they are.
+    #[must_use]
+    pub const fn unencrypted(self) -> Self {
+        match self {
+            Self::RtpSavp | Self::UdpTlsRtpSavp => Self::RtpAvp,
+            Self::RtpSavpf | Self::UdpTlsRtpSavpf => Self::RtpAvpf,
+            Self::RtpAvp | Self::RtpAvpf | Self::Udptl | Self::Udp => self,
+            Self::DtlsSctp | Self::UdpBfcp | Self::Tcp | Self::Unknown => self,
         }
     }
 

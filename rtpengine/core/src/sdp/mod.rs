@@ -27,6 +27,8 @@ pub use media::{Direction, Media, MediaKind, Protocol, RtcpAttribute, RtcpFeedba
 pub use parse::{
     MAX_BODY_LEN, MAX_FORMATS, MAX_LINE_LEN, MAX_LINES, MAX_MEDIAS, ParseOptions, parse, parse_fragment,
 };
-pub use plan::{MediaPlan, OriginPlan, RewritePlan, RtcpMuxPlan, RtcpPlan, SecretLine, SessionPlan, Strip};
+pub use plan::{
+    MediaPlan, OriginPlan, RewritePlan, RtcpMuxPlan, RtcpPlan, SecretLine, SessionPlan, Strip, TwinPlan,
+};
 pub use rewrite::rewrite;
 pub use session::{Connection, Origin, Security, Session};

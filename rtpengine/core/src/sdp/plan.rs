@@ -110,6 +110,20 @@ pub struct MediaPlan<'p> {
     pub crypto: &'p [SecretLine],
     /// Attributes to remove.
     pub strip: Strip,
+    /// Writes the section a second time.
+    pub twin: Option<TwinPlan<'p>>,
+}
+
+/// A section in its second form: the same media under another profile, without `a=mid` and without anything that is
+/// about encryption.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwinPlan<'p> {
+    /// In front of the section itself, not behind it.
+    pub first: bool,
+    /// Transport protocol in `m=`.
+    pub protocol: &'p str,
+    /// With port 0.
+    pub rejected: bool,
 }
 
 /// A line with a key in it, which does not show in `Debug`.

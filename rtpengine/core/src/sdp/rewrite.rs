@@ -8,7 +8,7 @@ use super::attribute::AttributeKind;
 use super::line::{Line, LineEnding};
 use super::plan::{OriginPlan, RewritePlan, SessionPlan, Strip};
 use super::rewrite_connection::Connections;
-use super::rewrite_media;
+use super::rewrite_media::{self, Form};
 use super::session::Session;
 
 /// Writes `session` with the changes of `plan`, everything else byte for byte.
@@ -23,7 +23,15 @@ pub fn rewrite(session: &Session<'_>, plan: &RewritePlan<'_>) -> Vec<u8> {
     session_level(&mut out, session, &plan.session, connections.session);
     for (media, own) in session.medias.iter().zip(&connections.medias) {
         let media_plan = plan.medias.get(media.index).copied().unwrap_or_default();
-        rewrite_media::section(&mut out, session, media, &media_plan, *own);
+        let twin = media_plan.twin.map(|twin| (twin.first, rewrite_media::twin_plan(&media_plan, twin)));
+        if let Some((true, plan)) = &twin {
+            rewrite_media::section(&mut out, session, media, plan, Form::Twin, *own);
+        }
+        rewrite_media::section(&mut out, session, media, &media_plan, Form::Own, *own);
+        if let Some((false, plan)) = &twin {
+            rewrite_media::section(&mut out, session, media, plan, Form::Twin, *own);
+        }
+        rewrite_media::blank_tail(&mut out, session, media);
     }
     out.bytes
 }

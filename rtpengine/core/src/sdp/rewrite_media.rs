@@ -6,26 +6,58 @@ use super::attribute::AttributeKind;
 use super::codec::{self, Codec};
 use super::line::Line;
 use super::media::Media;
-use super::plan::{MediaPlan, RtcpMuxPlan, RtcpPlan};
+use super::plan::{MediaPlan, RtcpMuxPlan, RtcpPlan, SecretLine, Strip, TwinPlan};
 use super::rewrite::{Writer, clean, network_address, strips};
 use super::rewrite_connection::MediaConnection;
 use super::security::{Candidate, CandidateKind};
 use super::session::Session;
 
-/// Writes one section with its changes.
+/// Which of the two sections an m-line can be written as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Own,
+    Twin,
+}
+
+/// What becomes of the second form of a section with `plan`.
+pub(super) fn twin_plan<'p>(plan: &MediaPlan<'p>, twin: TwinPlan<'p>) -> MediaPlan<'p> {
+    MediaPlan {
+        protocol: Some(twin.protocol),
+        port: if twin.rejected { Some(0) } else { plan.port },
+        mid: None,
+        crypto: if twin.rejected { &[] } else { plan.crypto },
+        strip: Strip { sdes: true, dtls: true, ..plan.strip },
+        twin: None,
+        ..*plan
+    }
+}
+
+/// The blank lines at the end of a section, which stay there.
+pub(super) fn blank_tail(out: &mut Writer, session: &Session<'_>, media: &Media<'_>) {
+    let lines = session.media_lines(media);
+    for line in lines.iter().skip(content_end(lines)) {
+        out.copy(line);
+    }
+}
+
+fn content_end(lines: &[Line<'_>]) -> usize {
+    lines.iter().rposition(|line| !line.is_blank()).map_or(0, |last| last + 1)
+}
+
+/// Writes one section with its changes, [`blank_tail`] aside.
 pub(super) fn section(
     out: &mut Writer,
     session: &Session<'_>,
     media: &Media<'_>,
     plan: &MediaPlan<'_>,
+    form: Form,
     connection: MediaConnection,
 ) {
     let lines = session.media_lines(media);
-    // Blank lines at the end stay at the end.
-    let end = lines.iter().rposition(|line| !line.is_blank()).map_or(0, |last| last + 1);
+    let end = content_end(lines);
     let title = lines.iter().take(end).skip(1).take_while(|line| line.letter == b'i').count();
     let rtpmaps = if plan.complete_rtpmaps { missing_rtpmaps(media, lines, end) } else { SmallVec::new() };
-    let mut state = Section { media, plan, connection, wrote: Wrote::default() };
+    let mut state = Section { media, plan, form, connection, wrote: Wrote::default() };
 
     for (at, line) in lines.iter().enumerate().take(end) {
         for (_, codec) in rtpmaps.iter().filter(|(before, _)| *before == at) {
@@ -40,9 +72,6 @@ pub(super) fn section(
         insert_rtpmap(out, codec);
     }
     state.finish(out);
-    for line in lines.iter().skip(end) {
-        out.copy(line);
-    }
 }
 
 /// Which lines the section has had so far.
@@ -57,6 +86,7 @@ struct Wrote {
 struct Section<'s, 'a> {
     media: &'s Media<'a>,
     plan: &'s MediaPlan<'s>,
+    form: Form,
     connection: MediaConnection,
     wrote: Wrote,
 }
@@ -104,6 +134,7 @@ impl Section<'_, '_> {
                         RtcpMuxPlan::Keep | RtcpMuxPlan::Add => out.copy(line),
                     }
                 }
+                AttributeKind::Mid if self.form == Form::Twin => {}
                 AttributeKind::NotAnAttribute
                 | AttributeKind::RtpMap
                 | AttributeKind::Fmtp
@@ -153,7 +184,10 @@ impl Section<'_, '_> {
 
     /// Adds at the end what the section did not have.
     fn finish(&self, out: &mut Writer) {
-        for line in self.plan.crypto {
+        let keys = |line: &SecretLine| {
+            matches!(AttributeKind::of(line.0.as_bytes()), AttributeKind::Crypto | AttributeKind::Dtls)
+        };
+        for line in self.plan.crypto.iter().filter(|line| self.form == Form::Own || !keys(line)) {
             out.insert(format_args!("a={}", line.0));
         }
         if let Some(direction) = self.plan.direction.filter(|_| !self.wrote.direction) {

@@ -1,6 +1,8 @@
 //! Negotiation of encrypted media towards each party of an m-line: who is to be spoken to in RTP or SRTP
-//! ([`transport`]), and with which keys where SDES carries them ([`Party`]).
+//! ([`transport`]), with which keys where SDES carries them ([`Party`]), and with which certificates where DTLS does
+//! ([`dtls`]).
 
+pub mod dtls;
 mod line;
 mod negotiation;
 mod options;
@@ -10,7 +12,7 @@ pub mod transport;
 
 pub use line::{Line, LineFormat};
 pub use negotiation::{Active, Party, same_keys};
-pub use options::{OsrtpOptions, SdesOptions, SuiteSet};
+pub use options::{DtlsOptions, OsrtpOptions, SdesOptions, SuiteSet};
 
 /// Source of key material: cryptographically secure, passed in by the shell.
 pub trait KeySource {

@@ -1,9 +1,9 @@
-//! What a request says about SDES and OSRTP.
+//! What a request says about SDES, DTLS and OSRTP.
 
 use rtpengine_common::srtp::Suite;
 use smallvec::SmallVec;
 
-use crate::ng::spelling;
+use crate::{ng::spelling, sdp::security::HashFunction};
 
 /// A set of crypto suites.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -121,6 +121,19 @@ fn suites(text: &[u8], list: &mut SmallVec<[Suite; 4]>) -> bool {
         }
     }
     all_known
+}
+
+/// `DTLS`, `DTLS-reverse`, `DTLS-fingerprint`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DtlsOptions {
+    /// `DTLS=off`, `no`, `disable`: DTLS-SRTP is neither offered nor accepted.
+    pub off: bool,
+    /// `DTLS=passive` or `active`: whether the server role is preferred towards the receiver of the message.
+    pub passive: Option<bool>,
+    /// The same for `DTLS-reverse`, towards the sender of an offer.
+    pub reverse_passive: Option<bool>,
+    /// `DTLS-fingerprint`: the hash function of the fingerprint that is written.
+    pub fingerprint: Option<HashFunction>,
 }
 
 /// The members of `OSRTP`.

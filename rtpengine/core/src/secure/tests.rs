@@ -393,6 +393,11 @@ fn profiles_decide_which_keys_are_offered() {
     assert_eq!(keys(offered(plain, Protocol::RtpSavpf, osrtp, none)), (false, false));
     let make = OsrtpOptions { offer_rfc: true, ..osrtp };
     assert_eq!(keys(offered(plain, Protocol::RtpAvp, make, all)), (true, true));
+    let twice = OsrtpOptions { offer_legacy: true, ..osrtp };
+    assert!(offered(plain, Protocol::RtpSavp, twice, all).plain_too);
+    for (protocol, means) in [(Protocol::RtpAvp, all), (Protocol::RtpSavp, none)] {
+        assert!(!offered(plain, protocol, twice, means).plain_too, "{protocol:?}");
+    }
     // An opportunistic offer is passed on as one.
     let given = Signalled::of(Protocol::RtpAvpf, true, false);
     assert!(given.is_opportunistic());
@@ -411,11 +416,16 @@ fn what_an_offer_allows_and_an_answer_takes() {
     assert_eq!(acceptable(both, false), Security::Sdes);
     assert_eq!(acceptable(tls, true), Security::Opaque);
     assert_eq!(acceptable(plain, true), Security::Plain);
-    let offer = |protocol, sdes, dtls| Outgoing { protocol, sdes, dtls };
+    let offer = |protocol, sdes, dtls| Outgoing { protocol, sdes, dtls, plain_too: false };
     assert_eq!(accepted(offer(Protocol::RtpSavp, true, true), both), Security::Dtls);
     assert_eq!(accepted(offer(Protocol::RtpSavp, true, false), both), Security::Sdes);
     assert_eq!(accepted(offer(Protocol::RtpSavp, true, false), plain), Security::Opaque);
     assert_eq!(accepted(offer(Protocol::RtpAvp, true, false), plain), Security::Plain);
+    let twice = Outgoing { plain_too: true, ..offer(Protocol::RtpSavp, true, false) };
+    assert_eq!(accepted(twice, plain), Security::Plain);
+    assert_eq!(accepted(twice, sdes), Security::Sdes);
+    assert_eq!(accepted(twice, tls), Security::Sdes);
+    assert_eq!(accepted(twice, Signalled::of(Protocol::RtpSavp, false, false)), Security::Opaque);
 }
 
 #[test]

@@ -63,6 +63,8 @@ pub struct Outgoing {
     pub sdes: bool,
     /// With a fingerprint.
     pub dtls: bool,
+    /// The section is there a second time, without encryption, and the receiver takes one of the two.
+    pub plain_too: bool,
 }
 
 /// How the sender of an offer can be answered. DTLS comes before SDES where both are offered.
@@ -83,12 +85,14 @@ pub const fn acceptable(offer: Signalled, dtls_available: bool) -> Security {
 /// of the offer.
 ///
 /// An SRTP profile gets all keys available, a profile over DTLS a fingerprint alone (RFC 5764 §8). A plain profile gets
-/// keys where the offer was opportunistic or is to become so.
+/// keys where the offer was opportunistic or is to become so. `offer-legacy` writes an SRTP section with keys twice.
 #[must_use]
 pub const fn offered(offer: Signalled, wanted: Protocol, osrtp: OsrtpOptions, means: Means) -> Outgoing {
     let tls = matches!(wanted, Protocol::UdpTlsRtpSavp | Protocol::UdpTlsRtpSavpf);
     let encrypted = wanted.is_rtp() && (wanted.is_srtp() || offer.is_opportunistic() || osrtp.offer_rfc);
-    Outgoing { protocol: wanted, sdes: encrypted && means.sdes && !tls, dtls: encrypted && means.dtls }
+    let (sdes, dtls) = (encrypted && means.sdes && !tls, encrypted && means.dtls);
+    let plain_too = osrtp.offer_legacy && wanted.is_srtp() && (sdes || dtls);
+    Outgoing { protocol: wanted, sdes, dtls, plain_too }
 }
 
 /// What an answerer made of `offer`, by its answer.
@@ -98,7 +102,7 @@ pub const fn accepted(offer: Outgoing, answer: Signalled) -> Security {
         Security::Dtls
     } else if offer.sdes && answer.sdes {
         Security::Sdes
-    } else if offer.protocol.is_srtp() {
+    } else if offer.protocol.is_srtp() && (answer.srtp || !offer.plain_too) {
         Security::Opaque
     } else {
         Security::Plain

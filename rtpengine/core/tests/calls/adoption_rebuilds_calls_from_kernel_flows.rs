@@ -4,7 +4,7 @@ use rtpengine_common::srtp::Suite;
 use rtpengine_core::{
     call::AdoptedFlow,
     io::{FlowSpec, Reason, SourceMismatch},
-    ng::{Command, Outcome},
+    ng::{Command, Outcome, Value},
 };
 
 use crate::{
@@ -57,12 +57,65 @@ fn the_same_sockets_and_the_same_flows() {
     assert_eq!(flows(&new), flows(&old));
 }
 
+/// Kind, profile, endpoint and signalled address of the RTP of both parties, as a query shows them.
+fn shown(pair: &mut Pair) -> Vec<[String; 4]> {
+    let query = pair.send(&Pair::request(Command::Query, "", "", "", |_| {}));
+    let word = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    ["ft", "tt"]
+        .map(|tag| {
+            let tags = query.body.get("tags").and_then(Value::as_dict).unwrap();
+            let medias = tags.get(tag).and_then(Value::as_dict).unwrap().get("medias");
+            let media = medias.and_then(Value::as_list).unwrap()[0].as_dict().unwrap();
+            let stream = media.get("streams").and_then(Value::as_list).unwrap()[0].as_dict().unwrap();
+            let address = |key| {
+                let address = stream.get(key).and_then(Value::as_dict).unwrap();
+                let port = address.get("port").and_then(Value::as_int).unwrap();
+                format!("{}:{port}", word(address.get("address")))
+            };
+            let (kind, profile) = (word(media.get("type")), word(media.get("protocol")));
+            [kind, profile, address("endpoint"), address("advertised endpoint")]
+        })
+        .to_vec()
+}
+
+#[test]
+fn what_was_signalled_is_known_beside_what_was_learned() {
+    let (mut old, mut new) = restart(2);
+    let known = [
+        ["audio", "RTP/AVP", "203.0.113.1:2000", "192.0.2.1:2000"],
+        ["audio", "RTP/AVP", "192.0.2.2:3000", "192.0.2.2:3000"],
+    ];
+    assert_eq!(shown(&mut old), known);
+    assert_eq!(shown(&mut new), known);
+    // The caller's SDP names another address than its packets came from. Repeated, it changes nothing.
+    new.offer("ft", "tt", &audio("192.0.2.1", 2000));
+    new.answer("ft", "tt", &audio("192.0.2.2", 3000));
+    assert_eq!(shown(&mut new), known);
+    assert_eq!(new.plane.removes, 0);
+}
+
+#[test]
+fn kind_and_profile_are_known() {
+    let mut old = Pair::new();
+    let video = |port| audio("192.0.2.1", port).replace("audio", "video").replace("RTP/AVP", "RTP/AVPF");
+    let callee = old.offer("ft", "", &video(2000));
+    let caller = old.answer("ft", "tt", &video(3000));
+    old.settle(&caller, "192.0.2.1:2000");
+    old.settle(&callee, "192.0.2.1:3000");
+    let flows = old.plane.flows.values().map(adopted).collect();
+    let mut new = Pair::new();
+    assert!(new.engine.adopt(new.now, flows, &mut new.plane).is_empty());
+    new.flush();
+    let known = ["192.0.2.1:2000", "192.0.2.1:3000"].map(|address| ["video", "RTP/AVPF", address, address]);
+    assert_eq!(shown(&mut new), known);
+}
+
 #[test]
 fn the_call_goes_on_with_all_commands() {
     let (old, mut new) = restart(2);
     let query = new.send(&Pair::request(Command::Query, "", "", "", |_| {}));
     assert_eq!(query.outcome, Outcome::Ok);
-    assert_eq!(query.body.get("created"), Some(&rtpengine_core::ng::Value::from(1_795_384_091_u64)));
+    assert_eq!(query.body.get("created"), Some(&Value::from(1_795_384_091_u64)));
     new.offer("tt", "ft", &audio("192.0.2.2", 3000));
     new.answer("tt", "ft", &audio("192.0.2.1", 2000));
     assert_eq!(new.open_ports(), old.open_ports(), "a re-offer keeps the ports");

@@ -8,6 +8,10 @@
 
 mod addresses_and_interfaces_follow_the_flags;
 mod adoption_rebuilds_calls_from_kernel_flows;
+mod an_m_line_keeps_its_mid;
+mod dtls_follows_ice;
+mod dtls_srtp_is_negotiated;
+mod dtls_support;
 mod errors_change_nothing;
 mod established_streams_are_offloaded_and_withdrawn;
 mod forks_keep_every_branch_apart;
@@ -15,6 +19,7 @@ mod hold_and_media_lines;
 mod ice_finds_the_way_of_media;
 mod ice_in_the_body_follows_its_flags;
 mod keys;
+mod legacy_osrtp_is_one_m_line;
 mod no_order_of_commands_leaks;
 mod pair;
 mod phone;

@@ -2,11 +2,13 @@
 
 use proptest::prelude::*;
 use rtpengine_core::{
-    io::{MediaEvent, Reason},
+    io::{DtlsEvent, MediaEvent, Reason},
     ng::{Command, Flag, IceLite, IceMode, RtcpMux, TransportProtocol},
+    sdp::security::HashFunction,
 };
 
 use crate::{
+    dtls_support::{body as tls, identity, keys_of, tell_of},
     keys::{CM_32, CM_80, KEY_A, KEY_A2, KEY_B, crypto, savp},
     pair::{Pair, audio, audio_with, config},
 };
@@ -19,11 +21,11 @@ struct Step {
     to: u8,
     branch: u8,
     body: u8,
-    flags: u32,
+    flags: u64,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..11, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..20, any::<u32>());
+    let step = (0u8..13, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..27, any::<u64>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -70,6 +72,36 @@ fn body(number: u8) -> String {
         18 => audio_with("192.0.2.2", 3000, &(ice("cccc") + "a=ice-lite\r\n" + CANDIDATES)),
         19 => ice("bbbb") + "m=audio 9 RTP/AVP 0\r\n" + CANDIDATES + "a=end-of-candidates\r\n",
         14 => savp("192.0.2.1", 2000, "a=crypto:1 ROT13 inline:AAAA\r\n"),
+        20 => tls("UDP/TLS/RTP/SAVPF", "192.0.2.1", 2000, 1, "a=setup:actpass\r\na=rtcp-mux\r\n"),
+        21 => tls(
+            "UDP/TLS/RTP/SAVP",
+            "192.0.2.2",
+            3000,
+            2,
+            "a=setup:active\r\na=tls-id:abcdefghijklmnopqrstu\r\n",
+        ),
+        22 => tls(
+            "RTP/SAVP",
+            "192.0.2.2",
+            3000,
+            3,
+            &("a=setup:passive\r\n".to_owned() + &crypto(1, CM_80, KEY_B)),
+        ),
+        23 => tls(
+            "UDP/TLS/RTP/SAVPF",
+            "192.0.2.9",
+            4000,
+            4,
+            "a=rtcp-mux\r\na=ice-ufrag:abcd\r\na=connection:new\r\n",
+        ),
+        25 => tls(
+            "UDP/TLS/RTP/SAVPF",
+            "192.0.2.1",
+            2000,
+            1,
+            &("a=setup:actpass\r\n".to_owned() + &ice("aaaa") + CANDIDATES),
+        ),
+        24 => tls("RTP/AVP", "2001:db8::1", 2000, 5, "a=setup:holdconn\r\n"),
         _ => audio_with("host.example.com", 2000, "a=group:BUNDLE 0\r\na=bundle-only\r\n"),
     }
 }
@@ -98,12 +130,13 @@ fn run(pair: &mut Pair, step: &Step) {
             pair.now.mono_us += 20_000_000;
             return pair.wait(1);
         }
+        10 | 11 => return handshake(pair, step.flags),
         _ => return pair.wait(1),
     };
     let request = Pair::request(command, tag(step.from), tag(step.to), &body(step.body), |request| {
         request.call_id = Some(format!("call{}", step.call));
         request.via_branch = (step.branch > 0).then(|| format!("branch{}", step.branch));
-        let bit = |number: u32| step.flags >> number & 1 == 1;
+        let bit = |number: u64| step.flags >> number & 1 == 1;
         let bits = step.flags.wrapping_mul(0x9e37_79b1) >> 8;
         request.ice = [
             None,
@@ -146,8 +179,20 @@ fn run(pair: &mut Pair, step: &Step) {
             }
         }
         request.delete_delay = bit(10).then_some(2);
-        let transports = [TransportProtocol::RtpAvp, TransportProtocol::RtpSavp, TransportProtocol::Accept];
-        request.transport_protocol = transports.get((step.flags >> 11 & 3) as usize).cloned();
+        let transports = [
+            TransportProtocol::RtpAvp,
+            TransportProtocol::RtpSavp,
+            TransportProtocol::Accept,
+            TransportProtocol::DtlsSavpf,
+        ];
+        request.transport_protocol = transports.get((step.flags >> 21 & 7) as usize).cloned();
+        request.dtls.off = bit(24) && bit(25);
+        request.dtls.passive = bit(26).then(|| bit(27));
+        request.dtls.reverse_passive = bit(28).then(|| bit(29));
+        request.dtls.fingerprint = bit(30).then_some(HashFunction::Sha1);
+        if bit(31) {
+            pair.plane.identity = Some(identity((step.flags >> 32 & 7) + 1));
+        }
         let members = ["off", "nonew", "static", "only-AES_CM_128_HMAC_SHA1_32", "pad", "unencrypted_srtcp"];
         for (number, member) in (13..).zip(members) {
             if bit(number) {
@@ -155,6 +200,7 @@ fn run(pair: &mut Pair, step: &Step) {
             }
         }
         (request.osrtp.offer_rfc, request.osrtp.accept_rfc) = (bit(19), bit(20));
+        (request.osrtp.offer_legacy, request.osrtp.accept_legacy) = (bit(21), bit(22));
     });
     pair.send(&request);
     no_plaintext_meets_ciphertext(pair);
@@ -171,11 +217,40 @@ fn stun(pair: &mut Pair, step: &Step) {
     pair.flush();
 }
 
+/// What the DTLS thread may say of any socket at any time, now and then of an association that is gone.
+fn handshake(pair: &mut Pair, random: u64) {
+    let known: Vec<_> = pair.plane.dtls.iter().map(|(stream, known)| (*stream, known.clone())).collect();
+    let Some((stream, known)) = known.get(random as usize % known.len().max(1)) else { return };
+    let event = match random >> 8 & 7 {
+        0 => DtlsEvent::Closed,
+        1 => DtlsEvent::RoleConflict,
+        2 => {
+            let (peer, timed_out) = ("192.0.2.1:2000".parse().unwrap(), random >> 11 & 1 == 0);
+            DtlsEvent::Failed { peer, timed_out, reason: "no".to_owned() }
+        }
+        // Never the same keys twice.
+        _ if !known.fingerprints.is_empty() => {
+            pair.plane.random += 1;
+            let peer = if random >> 11 & 1 == 0 { "192.0.2.1:2000" } else { "[2001:db8::9]:9" };
+            keys_of((pair.plane.random & 0x7f) as u8, peer)
+        }
+        _ => return,
+    };
+    let epoch = if random >> 12 & 3 == 0 { known.epoch.wrapping_sub(1) } else { known.epoch };
+    tell_of(pair, *stream, epoch, event);
+    no_plaintext_meets_ciphertext(pair);
+}
+
 /// Where one socket's packets are decrypted or encrypted, so are those of the sockets it forwards to, or they are in the
 /// clear; and never does anything leave under the key it came with unless it was not touched at all.
 fn no_plaintext_meets_ciphertext(pair: &Pair) {
     for (stream, relay) in &pair.plane.relay {
         assert_eq!(relay.receive_crypto.is_some(), relay.transmit_crypto.is_some(), "{relay:?}");
+        assert!(
+            !relay.awaits_keys || (relay.discard == Some(Reason::NoKeys) && relay.receive_crypto.is_none())
+        );
+        assert!(!relay.awaits_keys || pair.plane.dtls.contains_key(stream), "waits for nothing: {relay:?}");
+        assert!(!(relay.passes_dtls && pair.plane.dtls.contains_key(stream) && !relay.sinks.is_empty()));
         if relay.discard == Some(Reason::NoKeys) {
             assert!(relay.sinks.is_empty() && relay.rtcp_sinks.is_empty(), "{relay:?}");
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Instant;
 
 use rtpengine_core::{
@@ -9,8 +10,9 @@ use rtpengine_core::{
     config::{CoreConfig, LocalAddress, LogicalInterface},
     ice::IceClock,
     io::{
-        FlowCommand, FlowSpec, MediaEvent, MediaPlane, NoRandomness, Now, OpenError, OpenPort, Output, Path,
-        RelayCommand, RelayStream, StreamCounters, StreamId,
+        DtlsAssociation, DtlsCommand, DtlsIdentity, FlowCommand, FlowSpec, MediaEvent, MediaPlane,
+        NoRandomness, Now, OpenError, OpenPort, Output, Path, RelayCommand, RelayStream, StreamCounters,
+        StreamId,
     },
     ng::{Command, Outcome, Reply, Request, Value},
     sdp,
@@ -32,10 +34,13 @@ pub struct FakePlane {
     pub sent: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
     /// Where any were sent.
     pub reached: BTreeSet<SocketAddr>,
+    /// The certificate, and what is to be done with it by stream.
+    pub identity: Option<Arc<DtlsIdentity>>,
+    pub dtls: BTreeMap<StreamId, DtlsAssociation>,
+    pub dtls_opens: usize,
     pub configures: usize,
     pub installs: usize,
     pub removes: usize,
-    pub awaited: usize,
 }
 
 impl MediaPlane for FakePlane {
@@ -68,6 +73,10 @@ impl MediaPlane for FakePlane {
         Ok(())
     }
 
+    fn identity(&mut self) -> Option<Arc<DtlsIdentity>> {
+        self.identity.clone()
+    }
+
     fn counters(&self, stream: StreamId) -> StreamCounters {
         self.counters.get(&stream).cloned().unwrap_or_default()
     }
@@ -90,6 +99,7 @@ impl FakePlane {
                 }
                 Output::Relay(RelayCommand::Close { stream }) => {
                     assert!(!self.flows.contains_key(&stream), "closed below its flow");
+                    assert!(!self.dtls.contains_key(&stream), "closed below its association");
                     assert!(self.relay.remove(&stream).is_some(), "close of an unconfigured stream");
                     self.open.remove(&stream).expect("close of an open stream");
                     self.counters.remove(&stream);
@@ -104,7 +114,7 @@ impl FakePlane {
                     self.removes += 1;
                     assert!(self.flows.remove(&stream).is_some(), "remove of an unknown flow");
                 }
-                Output::AwaitFlows => self.awaited += 1,
+                Output::Dtls(command) => self.dtls(command),
                 Output::Debug { call, on: true } => {
                     assert!(self.debugged.insert(call.to_string()), "debugged twice");
                 }
@@ -121,6 +131,32 @@ impl FakePlane {
         for flow in self.flows.values() {
             for output in &flow.outputs {
                 assert!(self.open.contains_key(&output.stream), "output that is not open");
+            }
+        }
+    }
+}
+
+impl FakePlane {
+    fn dtls(&mut self, command: DtlsCommand) {
+        match command {
+            DtlsCommand::Open { stream, association } => {
+                assert!(self.relay.contains_key(&stream), "association of an unconfigured stream");
+                let old = self.dtls.insert(stream, *association);
+                let new = &self.dtls[&stream];
+                assert!(old.is_none_or(|old| old.epoch < new.epoch), "an epoch used twice");
+                self.dtls_opens += 1;
+            }
+            DtlsCommand::Fingerprints { stream, fingerprints } => {
+                let known = self.dtls.get_mut(&stream).expect("fingerprints of an open association");
+                assert!(known.fingerprints.is_empty() && !fingerprints.is_empty(), "fingerprints changed");
+                known.fingerprints = fingerprints;
+            }
+            DtlsCommand::Remote { stream, remote } => {
+                let known = self.dtls.get_mut(&stream).expect("address of an open association");
+                assert_ne!(known.remote.replace(remote), Some(remote), "nothing changed");
+            }
+            DtlsCommand::Close { stream } => {
+                assert!(self.dtls.remove(&stream).is_some(), "close of an unknown association");
             }
         }
     }
@@ -320,6 +356,7 @@ impl Pair {
         assert!(self.plane.open.is_empty(), "sockets");
         assert!(self.plane.relay.is_empty(), "streams");
         assert!(self.plane.flows.is_empty(), "flows");
+        assert!(self.plane.dtls.is_empty(), "associations");
     }
 
     pub fn open_ports(&self) -> BTreeSet<SocketAddr> {

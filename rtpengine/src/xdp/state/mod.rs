@@ -182,16 +182,21 @@ impl State {
     pub async fn install(&mut self, routes: &RouteClient, spec: Box<FlowSpec>) {
         let stream = spec.stream;
         let hop = match spec.outputs.as_slice() {
-            [output] => Some((output.from.ip(), output.to.ip())),
+            [output] => Some((output.from.ip(), output.to.ip(), output.tos.unwrap_or(0))),
             [] | [_, ..] => None,
         };
         if let Some(key) = hop {
-            let lookup =
-                if self.hops.is_new(&key) { routes.lookup(key.0, key.1).await } else { Lookup::Unreachable };
+            let lookup = if self.hops.is_new(&key) {
+                routes.lookup(key.0, key.1, key.2).await
+            } else {
+                Lookup::Unreachable
+            };
             self.hops.join(key, stream, lookup, routes.tables());
         }
+        let mut renamed = false;
         match self.flows.get_mut(&stream) {
             Some(flow) => {
+                renamed = flow.spec.identity != spec.identity;
                 let old = std::mem::replace(&mut flow.hop, hop);
                 flow.spec = spec;
                 flow.leaving = false;
@@ -207,6 +212,9 @@ impl State {
             }
         }
         self.evaluate(stream, routes.tables());
+        if renamed {
+            self.describe(stream);
+        }
         if let Some(Err(Unresolved::NoNeighbour(neighbour))) = hop.and_then(|key| self.hops.get(&key)) {
             routes.use_neighbour(*neighbour).await;
         }

@@ -37,7 +37,7 @@ impl State {
     /// Asks the kernel's routing again for every pair in use.
     pub async fn relookup(&mut self, routes: &RouteClient) {
         for key in self.hops.keys() {
-            let lookup = routes.lookup(key.0, key.1).await;
+            let lookup = routes.lookup(key.0, key.1, key.2).await;
             self.hops.set_lookup(&key, lookup);
         }
         for stream in self.hops.refresh(routes.tables()) {

@@ -2,7 +2,10 @@
 
 use std::{io, sync::Arc};
 
-use rtpengine_common::abi::{FlowKey, FlowValue};
+use rtpengine_common::{
+    abi::{FlowKey, FlowValue},
+    srtp::Suite,
+};
 use rtpengine_core::io::{FlowSpec, MediaEvent, Path, Reason, StreamId};
 
 use super::{Idle, Place, State};
@@ -14,7 +17,7 @@ use crate::{
         contexts::{FlowKeys, Share, Shares},
         flow::{self, Room, Route},
         handover::{self, Action},
-        table::Table,
+        table::{Table, TableMaps},
     },
 };
 
@@ -148,12 +151,7 @@ impl State {
         let Some(flow) = self.flows.get_mut(&stream) else { return };
         let Place::Kernel { value, slot, .. } = &mut flow.place else { return };
         let key = flow::key(flow.spec.local);
-        let installed = self.table.maps.info.get(&key).ok().flatten().map_or(0, |info| info.installed_ns);
-        let outcome = self
-            .table
-            .maps
-            .info
-            .put(&key, &flow::info(&flow.spec, flow.keys.suites(), installed))
+        let outcome = describe(&self.table.maps, &flow.spec, flow.keys.suites())
             .and_then(|()| self.table.maps.install(&key, &new));
         match outcome {
             Ok(_) => {
@@ -166,6 +164,16 @@ impl State {
                 tracing::warn!(target: "core", call = %flow.spec.identity.call_id, %error, "the kernel refused a change of a flow");
                 self.withdraw(stream, refusal(&error));
             }
+        }
+    }
+
+    /// Brings what a successor would read of a flow in the kernel up to date.
+    pub(super) fn describe(&self, stream: StreamId) {
+        if let Some(flow) = self.flows.get(&stream)
+            && matches!(flow.place, Place::Kernel { .. })
+            && let Err(error) = describe(&self.table.maps, &flow.spec, flow.keys.suites())
+        {
+            tracing::warn!(target: "core", call = %flow.spec.identity.call_id, %error, "cannot describe a flow to a successor");
         }
     }
 
@@ -228,6 +236,13 @@ impl State {
             (self.events)(MediaEvent::FlowPath { stream, path });
         }
     }
+}
+
+/// Writes who a flow in the kernel belongs to.
+fn describe(maps: &TableMaps, spec: &FlowSpec, suites: [Option<Suite>; 2]) -> io::Result<()> {
+    let key = flow::key(spec.local);
+    let installed = maps.info.get(&key)?.map_or(0, |info| info.installed_ns);
+    maps.info.put(&key, &flow::info(spec, suites, installed))
 }
 
 /// What the relay is to share before the flow can be in the kernel.

@@ -19,7 +19,7 @@ pub use crypto::{
 };
 pub use fingerprint::{Fingerprint, HashFunction};
 pub use ice::{IceOptions, RemoteCandidate, remote_candidates, valid_password, valid_ufrag};
-pub use osrtp::{Osrtp, osrtp};
+pub use osrtp::{Osrtp, are_alike, are_twins, osrtp};
 pub use setup::{ConnectionReuse, Setup, TlsId};
 pub use view::{
     Ice, MAX_CANDIDATES, MAX_CRYPTO_LINES, MAX_FINGERPRINTS, MAX_REMOTE_CANDIDATES, MediaSecurity,

@@ -41,7 +41,7 @@ pub fn osrtp(session: &Session<'_>, media: &Media<'_>) -> Option<Osrtp> {
 fn twin(session: &Session<'_>, index: usize) -> Option<usize> {
     let mut at = 0;
     while let (Some(one), Some(two)) = (session.medias.get(at), session.medias.get(at + 1)) {
-        if !twins(one, two) {
+        if !are_twins(one, two) {
             at += 1;
             continue;
         }
@@ -56,10 +56,17 @@ fn twin(session: &Session<'_>, index: usize) -> Option<usize> {
     None
 }
 
-fn twins(one: &Media<'_>, two: &Media<'_>) -> bool {
+/// Two sections of an offer are the same media, once plain and once encrypted.
+#[must_use]
+pub fn are_twins(one: &Media<'_>, two: &Media<'_>) -> bool {
+    are_alike(one, two) && one.formats == two.formats
+}
+
+/// The same of an answer to twins, where a rejected section may have lost its formats.
+#[must_use]
+pub fn are_alike(one: &Media<'_>, two: &Media<'_>) -> bool {
     one.protocol.is_rtp()
         && two.protocol.is_rtp()
         && one.protocol.is_srtp() != two.protocol.is_srtp()
         && one.kind == two.kind
-        && one.formats == two.formats
 }

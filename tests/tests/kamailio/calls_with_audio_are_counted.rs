@@ -1,18 +1,15 @@
 //! A real Kamailio sets up calls between a sipp caller with audio and a sipp callee that echoes it.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 use std::fs;
-use std::net::UdpSocket;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use rtpengine_tests::daemon::Table;
 use rtpengine_tests::engine::Engine;
-use rtpengine_tests::netns::Netns;
-use rtpengine_tests::require::{Need, available, find_program};
-use rtpengine_tests::topology::{CALLEE, CALLER, ENGINE_LEFT, ENGINE_RIGHT};
+use rtpengine_tests::require::{Need, available};
+use rtpengine_tests::topology::{CALLEE, CALLER, ENGINE_LEFT};
 use serde_json::json;
+
+use crate::proxy::{Kamailio, spawn};
 
 const CALLS: u64 = 50;
 const CALLS_PER_SECOND: u64 = 10;
@@ -21,24 +18,6 @@ const PACKETS: u64 = 100;
 /// Time for the last echo before a caller hangs up.
 const ECHO_MS: u64 = 1000;
 const NEEDS: &[Need] = &[Need::Root, Need::Iproute, Need::Daemon, Need::BpfFs, Need::Kamailio, Need::Sipp];
-
-/// A child process that ends with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Kamailio ends its own children on SIGTERM; a kill would leave them.
-        let pid = nix::unistd::Pid::from_raw(self.0.id().cast_signed());
-        let _gone = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        let _status = self.0.wait();
-    }
-}
-
-fn spawn(netns: &Netns, command: &mut Command, log: &Path) -> Running {
-    let log = fs::File::create(log).unwrap();
-    let command = command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-    Running(netns.enter(command).spawn().unwrap())
-}
 
 /// PCMA packets in an Ethernet capture, as sipp plays them.
 fn recording() -> Vec<u8> {
@@ -72,30 +51,6 @@ fn recording() -> Vec<u8> {
     file
 }
 
-/// Waits until something at `address` answers SIP.
-fn await_sip(netns: &Netns, address: &str) {
-    let request = format!(
-        "OPTIONS sip:{address} SIP/2.0\r\nVia: SIP/2.0/UDP {CALLER}:5099;branch=z9hG4bKx;rport\r\n\
-         From: <sip:x@{CALLER}>;tag=x\r\nTo: <sip:{address}>\r\nCall-ID: ready@{CALLER}\r\nCSeq: 1 OPTIONS\r\n\
-         Max-Forwards: 5\r\nContent-Length: 0\r\n\r\n"
-    );
-    let ready = netns.run(|| {
-        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-        let deadline = Instant::now() + Duration::from_secs(30);
-        let mut buffer = [0; 2048];
-        while Instant::now() < deadline {
-            // Before Kamailio listens this fails with "connection refused" or gets no reply.
-            let _sent = socket.send_to(request.as_bytes(), (address, 5060));
-            if socket.recv(&mut buffer).is_ok() {
-                return true;
-            }
-        }
-        false
-    });
-    assert!(ready.unwrap(), "nothing answers SIP at {address}");
-}
-
 #[test]
 fn fifty_calls_with_audio_all_succeed_and_every_packet_is_counted() {
     if !available(NEEDS) {
@@ -107,20 +62,9 @@ fn fifty_calls_with_audio_all_succeed_and_every_packet_is_counted() {
     let at = |name: &str| files.path().join(name);
     fs::write(at("audio.pcap"), recording()).unwrap();
     let play_ms = (PACKETS * 20 + ECHO_MS).to_string();
-    fs::write(at("caller.xml"), include_str!("kamailio/caller.xml").replace("PLAY_MS", &play_ms)).unwrap();
-    fs::write(at("callee.xml"), include_str!("kamailio/callee.xml")).unwrap();
-    let configuration = include_str!("kamailio/kamailio.cfg")
-        .replace("LEFT", ENGINE_LEFT)
-        .replace("RIGHT", ENGINE_RIGHT)
-        .replace("CALLEE", CALLEE)
-        .replace("NG", &engine.daemon.ng_address().to_string());
-    fs::write(at("kamailio.cfg"), configuration).unwrap();
-
-    let mut kamailio = Command::new(find_program("kamailio").unwrap());
-    kamailio.args(["-DD", "-E", "-n", "2", "-m", "64", "-M", "8", "-w"]).arg(files.path());
-    kamailio.arg("-Y").arg(files.path()).arg("-P").arg(at("kamailio.pid")).arg("-f").arg(at("kamailio.cfg"));
-    let kamailio = spawn(&engine.trio.engine, &mut kamailio, &at("kamailio.log"));
-    await_sip(&engine.trio.caller, ENGINE_LEFT);
+    fs::write(at("caller.xml"), include_str!("caller.xml").replace("PLAY_MS", &play_ms)).unwrap();
+    fs::write(at("callee.xml"), include_str!("callee.xml")).unwrap();
+    let kamailio = Kamailio::start(&engine, "");
 
     let mut callee = Command::new("sipp");
     callee.current_dir(files.path()).args([
@@ -147,7 +91,7 @@ fn fifty_calls_with_audio_all_succeed_and_every_packet_is_counted() {
     let mut caller = spawn(&engine.trio.caller, &mut caller, &at("caller.log"));
     let status = caller.0.wait().unwrap();
     let read = |name: &str| fs::read_to_string(at(name)).unwrap_or_default();
-    assert!(status.success(), "{status}\n{}\n{}", read("caller.log"), read("kamailio.log"));
+    assert!(status.success(), "{status}\n{}\n{}", read("caller.log"), kamailio.log());
     drop((callee, kamailio));
 
     assert!(engine.ng.list().unwrap().is_empty());

@@ -1,0 +1,264 @@
+//! A party with DTLS-SRTP (RFC 5764): a certificate, the handshake over its media socket, and the keys that result.
+
+use std::io::{self, Read, Write};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use openssl::asn1::Asn1Time;
+use openssl::ec::{EcGroup, EcKey};
+use openssl::hash::MessageDigest;
+use openssl::nid::Nid;
+use openssl::pkey::{PKey, Private};
+use openssl::ssl::{HandshakeError, Ssl, SslContext, SslMethod, SslOptions, SslStream, SslVerifyMode};
+use openssl::x509::{X509, X509NameBuilder};
+use rtpengine_common::srtp::abi::StreamState;
+use rtpengine_common::srtp::{CryptoParams, Mki, Session, SessionParams, Suite};
+
+use crate::rtp::Endpoint;
+
+/// All profiles the daemon knows, by OpenSSL's names.
+pub const PROFILES: &[(&str, Suite)] = &[
+    ("SRTP_AEAD_AES_256_GCM", Suite::AeadAes256Gcm),
+    ("SRTP_AEAD_AES_128_GCM", Suite::AeadAes128Gcm),
+    ("SRTP_AES128_CM_SHA1_80", Suite::AesCm128HmacSha1_80),
+    ("SRTP_AES128_CM_SHA1_32", Suite::AesCm128HmacSha1_32),
+];
+
+/// Longest wait for the other side's next flight.
+const WAIT: Duration = Duration::from_secs(5);
+const MTU: u32 = 1200;
+
+/// Who sends the ClientHello.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// This party.
+    Client,
+    /// The other one.
+    Server,
+}
+
+/// A self-signed certificate with its key.
+#[derive(Debug)]
+pub struct Certificate {
+    key: PKey<Private>,
+    certificate: X509,
+}
+
+impl Certificate {
+    /// Makes one, on P-256.
+    pub fn new() -> Result<Self> {
+        let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1)?;
+        let key = PKey::from_ec_key(EcKey::generate(&group)?)?;
+        let mut name = X509NameBuilder::new()?;
+        name.append_entry_by_nid(Nid::COMMONNAME, "party")?;
+        let name = name.build();
+        let mut builder = X509::builder()?;
+        builder.set_version(2)?;
+        builder.set_subject_name(&name)?;
+        builder.set_issuer_name(&name)?;
+        builder.set_not_before(&*Asn1Time::days_from_now(0)?)?;
+        builder.set_not_after(&*Asn1Time::days_from_now(1)?)?;
+        builder.set_pubkey(&key)?;
+        builder.sign(&key, MessageDigest::sha256())?;
+        Ok(Self { key, certificate: builder.build() })
+    }
+
+    /// The `a=fingerprint` line by SHA-256.
+    pub fn line(&self) -> Result<String> {
+        Ok(format!("a=fingerprint:sha-256 {}", hex(&self.certificate.digest(MessageDigest::sha256())?)))
+    }
+}
+
+fn hex(digest: &[u8]) -> String {
+    let pairs: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    pairs.join(":")
+}
+
+/// The socket of a party during the handshake.
+#[derive(Debug)]
+struct Wire {
+    endpoint: Endpoint,
+    longest: usize,
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (bytes, source) = loop {
+            let received = self.endpoint.receive_raw(WAIT).map_err(io::Error::other)?;
+            let Some((bytes, source)) = received else { return Err(io::ErrorKind::TimedOut.into()) };
+            // RFC 7983: not STUN, which may come at any time.
+            if bytes.first().is_some_and(|first| (20..=63).contains(first)) {
+                break (bytes, source);
+            }
+        };
+        if Some(source) != self.endpoint.remote {
+            return Err(io::Error::other(format!("a datagram from {source}")));
+        }
+        self.longest = self.longest.max(bytes.len());
+        let length = bytes.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&bytes[..length]);
+        Ok(length)
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.endpoint.send_raw(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Keeps what is sent to nobody.
+#[derive(Debug, Default)]
+struct Nobody(Vec<u8>);
+
+impl Read for Nobody {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+}
+
+impl Write for Nobody {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.extend(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The first datagram of a client.
+pub fn client_hello() -> Result<Vec<u8>> {
+    let mut builder = SslContext::builder(SslMethod::dtls())?;
+    builder.set_options(SslOptions::NO_QUERY_MTU);
+    let names: Vec<&str> = PROFILES.iter().map(|(name, _)| *name).collect();
+    builder.set_tlsext_use_srtp(&names.join(":"))?;
+    let mut ssl = Ssl::new(&builder.build())?;
+    ssl.set_mtu(MTU)?;
+    match ssl.connect(Nobody::default()) {
+        Err(HandshakeError::WouldBlock(stream)) => Ok(stream.get_ref().0.clone()),
+        Err(error) => Err(error.into()),
+        Ok(_) => anyhow::bail!("nobody answered"),
+    }
+}
+
+/// One direction of SRTP.
+pub struct Direction {
+    session: Session,
+    rtp: StreamState,
+    rtcp: StreamState,
+}
+
+impl Direction {
+    fn new(suite: Suite, key: &[u8], salt: &[u8]) -> Result<Self> {
+        let params = CryptoParams::new(suite, key, salt, Mki::default(), SessionParams::default());
+        let params = params.ok().context("keys of the suite's length")?;
+        Ok(Self { session: Session::new(&params), rtp: StreamState::default(), rtcp: StreamState::default() })
+    }
+
+    /// SRTP of an RTP packet.
+    pub fn protect(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+        let mut buffer = packet.to_vec();
+        buffer.resize(packet.len() + 32, 0);
+        let length = self.session.protect_rtp(&mut self.rtp, &mut buffer, packet.len()).ok()?;
+        buffer.truncate(length);
+        Some(buffer)
+    }
+
+    /// RTP of an SRTP packet.
+    pub fn unprotect(&mut self, mut packet: Vec<u8>) -> Option<Vec<u8>> {
+        let length = self.session.unprotect_rtp(&mut self.rtp, &mut packet).ok()?;
+        packet.truncate(length);
+        Some(packet)
+    }
+
+    /// SRTCP of an RTCP packet.
+    pub fn protect_rtcp(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
+        let mut buffer = packet.to_vec();
+        buffer.resize(packet.len() + 32, 0);
+        let length = self.session.protect_rtcp(&mut self.rtcp, &mut buffer, packet.len()).ok()?;
+        buffer.truncate(length);
+        Some(buffer)
+    }
+
+    /// RTCP of an SRTCP packet.
+    pub fn unprotect_rtcp(&mut self, mut packet: Vec<u8>) -> Option<Vec<u8>> {
+        let length = self.session.unprotect_rtcp(&mut self.rtcp, &mut packet).ok()?;
+        packet.truncate(length);
+        Some(packet)
+    }
+}
+
+/// A finished handshake.
+pub struct Association {
+    /// What is sent.
+    pub send: Direction,
+    /// What is received.
+    pub receive: Direction,
+    /// The protection profile.
+    pub suite: Suite,
+    /// The other side's `a=fingerprint` line by SHA-256.
+    pub peer: String,
+    /// The longest datagram of the other side's handshake.
+    pub longest: usize,
+    stream: SslStream<Wire>,
+}
+
+impl Association {
+    /// Shakes hands over the socket of `endpoint` with its remote, offering the named profiles.
+    pub fn new(endpoint: &Endpoint, role: Role, own: &Certificate, profiles: &[&str]) -> Result<Self> {
+        let mut builder = SslContext::builder(SslMethod::dtls())?;
+        builder.set_certificate(&own.certificate)?;
+        builder.set_private_key(&own.key)?;
+        builder.set_options(SslOptions::NO_QUERY_MTU);
+        builder.set_tlsext_use_srtp(&profiles.join(":"))?;
+        builder.set_verify_callback(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT, |_, _| true);
+        let mut ssl = Ssl::new(&builder.build())?;
+        ssl.set_mtu(MTU)?;
+        let wire = Wire { endpoint: endpoint.duplicate()?, longest: 0 };
+        let done = match role {
+            Role::Client => ssl.connect(wire),
+            Role::Server => ssl.accept(wire),
+        };
+        let stream = done.map_err(|error| match error {
+            HandshakeError::SetupFailure(error) => anyhow::Error::from(error),
+            HandshakeError::Failure(stream) | HandshakeError::WouldBlock(stream) => {
+                anyhow::Error::msg(stream.error().to_string())
+            }
+        })?;
+        Self::of(stream, role)
+    }
+
+    fn of(stream: SslStream<Wire>, role: Role) -> Result<Self> {
+        let ssl = stream.ssl();
+        let name = ssl.selected_srtp_profile().context("no SRTP profile")?.name();
+        let (_, suite) = PROFILES.iter().find(|(known, _)| *known == name).context("an unknown profile")?;
+        let (key, salt) = (suite.key_len(), suite.salt_len());
+        let mut material = vec![0; 2 * (key + salt)];
+        ssl.export_keying_material(&mut material, "EXTRACTOR-dtls_srtp", None)?;
+        let (keys, salts) = material.split_at(2 * key);
+        let client = Direction::new(*suite, &keys[..key], &salts[..salt])?;
+        let server = Direction::new(*suite, &keys[key..], &salts[salt..])?;
+        let (send, receive) = match role {
+            Role::Client => (client, server),
+            Role::Server => (server, client),
+        };
+        let peer = ssl.peer_certificate().context("no certificate")?;
+        let peer = format!("a=fingerprint:sha-256 {}", hex(&peer.digest(MessageDigest::sha256())?));
+        let longest = stream.get_ref().longest;
+        Ok(Self { send, receive, suite: *suite, peer, longest, stream })
+    }
+
+    /// Waits for the other side's close_notify.
+    pub fn wait_closed(mut self) -> Result<()> {
+        let read = self.stream.read(&mut [0; 64])?;
+        ensure!(read == 0, "{read} bytes of application data");
+        Ok(())
+    }
+}
