@@ -158,6 +158,8 @@ unsafe fn sum(scratch: *mut Scratch, len: u32) -> u64 {
     // SAFETY: by the callers' contract.
     unsafe {
         Scratch::write(scratch, len, 0_u64);
+        // As the compiler knows the bound, it would leave it to verifiers that do not.
+        let len = masked::<0x7ff>(len.into()) as u32;
         for number in 0..MAX_PACKET / WORD + 1 {
             if number * WORD >= len {
                 break;
