@@ -11,7 +11,7 @@ use rtpengine_tests::talk::left_to_right;
 use serde_json::{Value, json};
 
 use crate::aiortc::{Aiortc, Candidates, NEEDS, Role};
-use crate::plain::{BRIDGED_IN_KERNEL, body, forwarded, plain_party, point_at};
+use crate::plain::{body, forwarded, plain_party, point_at};
 
 const PACKETS: u64 = 100;
 const WAIT: Duration = Duration::from_secs(10);
@@ -65,9 +65,7 @@ fn talk_in_kernel(engine: &Engine, aiortc: &mut Aiortc, plain: &mut Endpoint) {
 fn finish(mut engine: Engine, mut aiortc: Aiortc, mut plain: Endpoint) {
     meet(&mut aiortc, &mut plain);
     talk(&mut aiortc, &mut plain, PACKETS);
-    if BRIDGED_IN_KERNEL {
-        talk_in_kernel(&engine, &mut aiortc, &mut plain);
-    }
+    talk_in_kernel(&engine, &mut aiortc, &mut plain);
     aiortc.hang_up();
     engine.ng.delete("c", "a").unwrap();
     engine.daemon.stop().unwrap();

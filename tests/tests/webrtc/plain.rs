@@ -6,9 +6,6 @@ use rtpengine_tests::rtp::Endpoint;
 use rtpengine_tests::sdp;
 use rtpengine_tests::topology::CALLEE;
 
-/// Whether the program decrypts and encrypts; until then the relay does, with the reason `Srtp`.
-pub const BRIDGED_IN_KERNEL: bool = false;
-
 pub fn plain_party(engine: &Engine) -> Endpoint {
     let mut endpoint =
         Endpoint::bind_in(&engine.trio.callee, CALLEE.parse().unwrap(), 0, 0x0ca1_1ee0).unwrap();
