@@ -4,9 +4,7 @@
 use std::fmt::Write as _;
 
 use rtpengine_core::ng::Command;
-use rtpengine_core::ng::known::{
-    FLAG_PREFIXES, Flag, HARMLESS_VALUES, Key, NOT_YET_VALUES, Replace, RtcpMux, Status,
-};
+use rtpengine_core::ng::known::{FLAG_PREFIXES, Flag, HARMLESS_VALUES, Key, Replace, RtcpMux, Status};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/ng.md");
 
@@ -61,9 +59,6 @@ fn document() -> String {
         let harmless = HARMLESS_VALUES.iter().find(|(of, _)| of == key);
         let values = harmless.map(|(_, values)| format!("; {} accepted, nothing to do", spellings(values)));
         let values = values.unwrap_or_default();
-        let missing = NOT_YET_VALUES.iter().find(|(of, _)| of == key);
-        let missing = missing.map(|(_, values)| format!("; {} not yet", spellings(values)));
-        let values = values + &missing.unwrap_or_default();
         writeln!(out, "| {} | {}{values} |", spellings(key.spellings()), status(key.status())).unwrap();
     }
     heading(&mut out, "Flags", "flag");

@@ -324,22 +324,11 @@ pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
     (Key::RecordCall, &["off", "no"]),
 ];
 
-/// Values that are not acted upon of keys that otherwise are.
-pub const NOT_YET_VALUES: &[(Key, &[&str])] = &[];
-
 /// What becomes of `key` with `value`: some values ask for what happens anyway.
 #[must_use]
 pub fn value_status(key: Key, value: &[u8]) -> Status {
-    let among = |table: &[(Key, &[&str])]| {
-        table.iter().any(|(known, values)| {
-            *known == key && values.iter().any(|text| spelling::same(text.as_bytes(), value))
-        })
-    };
-    if among(HARMLESS_VALUES) {
-        Status::Harmless
-    } else if among(NOT_YET_VALUES) {
-        Status::NotYet
-    } else {
-        key.status()
-    }
+    let harmless = HARMLESS_VALUES.iter().any(|(known, values)| {
+        *known == key && values.iter().any(|text| spelling::same(text.as_bytes(), value))
+    });
+    if harmless { Status::Harmless } else { key.status() }
 }
