@@ -165,8 +165,12 @@ impl Candidate {
         Ok(())
     }
 
-    fn way(&self) -> &'static str {
-        if self.kernel { XDP } else { "userspace" }
+    fn way(&self) -> String {
+        let way = if self.kernel { XDP } else { "userspace" };
+        match self.media {
+            Media::Plain => way.to_owned(),
+            Media::Encrypted(suite) => format!("to {}, {way}", suite.name()),
+        }
     }
 
     fn cpu(&mut self) -> Vec<Figure> {
