@@ -56,11 +56,12 @@ pub trait Value: Copy + sealed::Sealed {
     /// # Safety
     /// As [`Value::load`].
     unsafe fn store(word: *mut Self, value: Self);
-    /// # Safety
-    /// As [`Value::load`].
-    ///
     /// # Errors
     /// What there is instead of `old`.
+    ///
+    /// # Safety
+    /// As [`Value::load`].
+    // SAFETY: declared only; the section above is the contract.
     unsafe fn swap_if(word: *mut Self, old: Self, new: Self) -> Result<(), Self>;
 }
 
@@ -74,18 +75,21 @@ mod sealed {
 macro_rules! value {
     ($value:ty, $atomic:ident) => {
         impl Value for $value {
+            // SAFETY: the caller keeps the contract of the trait.
             unsafe fn load(word: *mut Self) -> Self {
                 // SAFETY: by contract.
                 unsafe { core::sync::atomic::$atomic::from_ptr(word) }
                     .load(core::sync::atomic::Ordering::Acquire)
             }
 
+            // SAFETY: the caller keeps the contract of the trait.
             unsafe fn store(word: *mut Self, value: Self) {
                 // SAFETY: by contract.
                 unsafe { core::sync::atomic::$atomic::from_ptr(word) }
                     .store(value, core::sync::atomic::Ordering::Release);
             }
 
+            // SAFETY: the caller keeps the contract of the trait.
             unsafe fn swap_if(word: *mut Self, old: Self, new: Self) -> Result<(), Self> {
                 use core::sync::atomic::Ordering::{AcqRel, Acquire};
                 // SAFETY: by contract.
@@ -101,18 +105,21 @@ macro_rules! value {
 macro_rules! value {
     ($value:ty, $atomic:ident) => {
         impl Value for $value {
+            // SAFETY: the caller keeps the contract of the trait.
             #[inline(always)]
             unsafe fn load(word: *mut Self) -> Self {
                 // SAFETY: by contract; BPF loads aligned words at once.
                 unsafe { word.read_volatile() }
             }
 
+            // SAFETY: the caller keeps the contract of the trait.
             #[inline(always)]
             unsafe fn store(word: *mut Self, value: Self) {
                 // SAFETY: by contract; BPF stores aligned words at once.
                 unsafe { word.write_volatile(value) };
             }
 
+            // SAFETY: the caller keeps the contract of the trait.
             #[inline(always)]
             unsafe fn swap_if(word: *mut Self, old: Self, new: Self) -> Result<(), Self> {
                 use core::intrinsics::{AtomicOrdering::SeqCst, atomic_cxchg};

@@ -60,6 +60,7 @@ pub fn masked<const MASK: u64>(value: u64) -> u64 {
 /// # Safety
 /// Every such word lies in the table, aligned.
 #[inline(always)]
+// SAFETY: the section above is the contract; the callers keep it.
 pub unsafe fn look_up<const AT: usize, const MASK: u64, const KEEP: i32>(
     sum: u64,
     table: *const u32,
