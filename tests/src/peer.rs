@@ -1,18 +1,23 @@
 //! Peers of other makers, driven by the scripts in `tests/peers` over JSON lines.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::netns::Netns;
 
 /// Longest wait for one reply.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest wait for its end.
+const FAREWELL: Duration = Duration::from_secs(10);
 
 /// The Python interpreter that has the packages of `tests/peers/requirements.txt`, once `cargo xtask setup --tests` made it.
 #[must_use]
@@ -41,6 +46,7 @@ impl Peer {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
         let mut command = Command::new(python());
         command.arg("-B").arg(path).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.process_group(0);
         let mut child =
             netns.enter(&mut command).spawn().with_context(|| format!("run {}", python().display()))?;
         let stdout = child.stdout.take().context("no stdout")?;
@@ -83,9 +89,12 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It ends by itself at the end of its input, unless it hangs.
+        // It ends by itself at the end of its input, and what it started with it, unless it hangs.
         self.stdin = None;
-        let _gone = self.child.kill();
+        while self.replies.recv_timeout(FAREWELL).is_ok() {}
+        if let Ok(group) = i32::try_from(self.child.id()) {
+            let _gone = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
         let _status = self.child.wait();
     }
 }
