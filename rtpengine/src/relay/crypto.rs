@@ -10,12 +10,12 @@ use crate::srtp::{Context, Denied};
 
 /// The keys of a direction: those in use, or those that were before there were none.
 #[derive(Default)]
-pub(super) struct Direction {
+pub(super) struct DirectionKeys {
     context: Option<Box<Context>>,
     in_use: bool,
 }
 
-impl Direction {
+impl DirectionKeys {
     /// Takes over new keys. What is known under the old ones stays if they are the same, so that rollover counters and
     /// replay windows go on, also when they come back after there were none: nothing must be encrypted alike.
     pub(super) fn configure(self, params: Option<Arc<CryptoParams>>) -> Self {

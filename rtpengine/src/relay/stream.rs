@@ -78,9 +78,9 @@ pub(super) struct Active {
     /// The endpoint as the system wants it.
     pub destination: Option<SockAddr>,
     /// Encrypts what is sent to the party.
-    pub transmit: crypto::Direction,
+    pub transmit: crypto::DirectionKeys,
     /// Decrypts what the party sends.
-    receive: crypto::Direction,
+    receive: crypto::DirectionKeys,
     component: Component,
     tracker: EndpointTracker,
     discard: Option<Reason>,
