@@ -19,6 +19,7 @@ use rtpengine_core::config::{CoreConfig, LocalAddress, LogicalInterface};
 use rtpengine_core::io::Learning;
 
 use crate::dtls::{CertCipher, CertSignature, CertificateOptions, DtlsOptions};
+use crate::http::HttpOptions;
 use crate::logging::{self, Facility, Format, Subsystem};
 use settings::{Origin, Settings, bad_value};
 
@@ -148,6 +149,8 @@ pub struct Config {
     pub listen_tcp_ng: Vec<SocketAddr>,
     /// `--listen-cli`.
     pub listen_cli: Vec<SocketAddr>,
+    /// `--listen-http`, `--listen-https`, `--https-…`, `--http-threads`.
+    pub http: HttpOptions,
     /// `--tos`.
     pub tos: Option<u8>,
     /// `--control-tos`.
@@ -240,6 +243,7 @@ impl Config {
             listen_ng: listeners::listeners(settings, "listen-ng")?,
             listen_tcp_ng: listeners::listeners(settings, "listen-tcp-ng")?,
             listen_cli: listeners::listeners(settings, "listen-cli")?,
+            http: http(settings)?,
             tos: octet(settings, "tos")?,
             control_tos: octet(settings, "control-tos")?,
             control_pmtu: settings
@@ -265,9 +269,10 @@ impl Config {
             software_id: software_id(settings),
             warnings,
         };
-        if config.listen_ng.is_empty() && config.listen_tcp_ng.is_empty() {
+        let http = !config.http.listen.is_empty() || !config.http.listen_tls.is_empty();
+        if config.listen_ng.is_empty() && config.listen_tcp_ng.is_empty() && !http {
             return Err(ConfigError::Missing(
-                "no control listener is configured: give --listen-ng or --listen-tcp-ng, on the command line or in the configuration file",
+                "no control listener is configured: give --listen-ng, --listen-tcp-ng, --listen-http or --listen-https, on the command line or in the configuration file",
             ));
         }
         Ok(config)
@@ -338,6 +343,28 @@ fn pidfile(settings: &Settings) -> Result<Option<PathBuf>, ConfigError> {
 fn num_threads(settings: &Settings) -> Result<usize, ConfigError> {
     let given = settings.number("num-threads", 1..=1024)?.and_then(|number| usize::try_from(number).ok());
     Ok(given.unwrap_or_else(|| std::thread::available_parallelism().map_or(4, usize::from).max(4)))
+}
+
+fn http(settings: &Settings) -> Result<HttpOptions, ConfigError> {
+    let listen_tls = listeners::listeners(settings, "listen-https")?;
+    let file = |name: &str| settings.text(name).map(|(text, _)| PathBuf::from(text));
+    let identity = match (file("https-cert"), file("https-key")) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, _) | (_, None) if listen_tls.is_empty() => None,
+        (None, _) | (_, None) => {
+            return Err(ConfigError::Missing("--listen-https needs --https-cert and --https-key"));
+        }
+    };
+    let threads = settings.number("http-threads", 1..=1024)?;
+    Ok(HttpOptions {
+        listen: listeners::listeners(settings, "listen-http")?,
+        listen_tls,
+        identity,
+        threads: match threads.and_then(|threads| usize::try_from(threads).ok()) {
+            Some(threads) => threads,
+            None => num_threads(settings)?,
+        },
+    })
 }
 
 fn thread_stack(settings: &Settings) -> Result<Option<usize>, ConfigError> {

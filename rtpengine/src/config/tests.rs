@@ -122,6 +122,11 @@ fn every_option_reaches_its_field() {
         "--endpoint-learning=heuristic",
         "--reject-invalid-sdp",
         "--software-id=my box!",
+        "--listen-http=127.0.0.1:8080",
+        "--listen-https=[::1]:8443",
+        "--https-cert=/etc/cert.pem",
+        "--https-key=/etc/key.pem",
+        "--http-threads=3",
     ])
     .unwrap();
     assert_eq!(config.table, Some(7));
@@ -139,6 +144,13 @@ fn every_option_reaches_its_field() {
     assert_eq!(config.endpoint_learning, Learning::Heuristic);
     assert!(config.reject_invalid_sdp);
     assert_eq!(config.software_id, "my-box-");
+    let http = HttpOptions {
+        listen: vec!["127.0.0.1:8080".parse().unwrap()],
+        listen_tls: vec!["[::1]:8443".parse().unwrap()],
+        identity: Some(("/etc/cert.pem".into(), "/etc/key.pem".into())),
+        threads: 3,
+    };
+    assert_eq!(config.http, http);
     let expected = logging::Settings {
         level: 4,
         levels: vec![(Subsystem::Internals, -1), (Subsystem::Control, 7)],
@@ -276,6 +288,8 @@ fn interface_and_listener_are_mandatory() {
     let load = |arguments: &[&str]| Config::load(["rtpengine", "--config-file=none"].iter().chain(arguments));
     assert!(load(&["-n", "2223"]).unwrap_err().to_string().contains("--interface"));
     assert!(load(&["-i", "127.0.0.1"]).unwrap_err().to_string().contains("--listen-ng"));
+    assert!(load(&["-i", "127.0.0.1", "--listen-https=1"]).unwrap_err().to_string().contains("--https-cert"));
+    assert_eq!(load(&["-i", "127.0.0.1", "--listen-http=1"]).unwrap().http.listen.len(), 2);
     assert!(load(&["-i", "127.0.0.1", "-c", "9900"]).unwrap_err().to_string().contains("--listen-ng"));
     load(&["-i", "127.0.0.1", "-N", "2223"]).unwrap();
 }

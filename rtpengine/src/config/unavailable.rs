@@ -50,17 +50,7 @@ pub const FEATURES: &[Feature] = &[
         name: "the legacy rtpproxy protocols are",
         options: &[short("listen-tcp", 'l'), short("listen-udp", 'u')],
     },
-    Feature {
-        name: "the HTTP and WebSocket interface is",
-        options: &[
-            list("listen-http"),
-            list("listen-https"),
-            value("https-cert"),
-            value("https-key"),
-            value("http-threads"),
-            value("janus-secret"),
-        ],
-    },
+    Feature { name: "the Janus interface is", options: &[value("janus-secret")] },
     Feature {
         name: "transcoding is",
         options: &[

@@ -15,7 +15,10 @@ use crate::cli::model::{
 };
 use crate::control::{ControlEngine, ControlTos};
 use crate::dtls;
+use crate::http::HttpBackend;
+use crate::metrics;
 use crate::relay::system_clock;
+use crate::xdp::OffloadHandle;
 
 /// Shown as the proxy of calls that were adopted from the kernel: nobody asked for them in this process.
 const NO_PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -25,13 +28,24 @@ const NO_PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 
 pub struct Backend {
     engine: EngineHandle,
     control_tos: Arc<ControlTos>,
+    offload: Arc<OffloadHandle>,
 }
 
 impl Backend {
     /// Over a running core.
     #[must_use]
-    pub fn new(engine: EngineHandle, control_tos: Arc<ControlTos>) -> Self {
-        Self { engine, control_tos }
+    pub fn new(engine: EngineHandle, control_tos: Arc<ControlTos>, offload: Arc<OffloadHandle>) -> Self {
+        Self { engine, control_tos, offload }
+    }
+}
+
+impl HttpBackend for Backend {
+    async fn figures(&self) -> metrics::Source {
+        metrics::Source {
+            statistics: self.statistics().await,
+            dtls: self.dtls().await,
+            kernel: self.offload.status(),
+        }
     }
 }
 

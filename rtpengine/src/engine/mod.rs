@@ -25,6 +25,7 @@ use crate::cli::params::Start;
 use crate::cli::{self, Cli};
 use crate::config::Config;
 use crate::control::{Dispatcher, Listeners, SocketOptions};
+use crate::http;
 use crate::logging::LogLevels;
 use crate::process::Shutdown;
 use crate::relay::{RelayConfig, RelayPool, system_clock};
@@ -48,6 +49,7 @@ pub fn run(
     // Control sockets first: a second daemon with the same configuration must not touch the first one's table.
     let listeners = Listeners::bind(&config.listen_ng, &config.listen_tcp_ng, options)?;
     let cli_listeners = cli::server::bind(&config.listen_cli)?;
+    let http_listeners = http::Listeners::bind(&config.http)?;
 
     let (engine_handle, inbox) = EngineHandle::new();
     let events = engine_handle.clone();
@@ -72,9 +74,12 @@ pub fn run(
     let actor = Actor::start(engine, plane, &engine_handle, inbox).context("core thread")?;
 
     let control_tos = Arc::new(listeners.tos(config.control_tos.unwrap_or(0))?);
-    let backend = Backend::new(engine_handle, control_tos);
+    let backend = Backend::new(engine_handle, control_tos, Arc::clone(&offload));
     let dispatcher = Arc::new(Dispatcher::new(backend.clone(), CacheLimits::default()));
-    let command_line = Arc::new(Cli::new(backend, levels.clone(), Start::new(&config, &levels)));
+    let command_line = Arc::new(Cli::new(backend.clone(), levels.clone(), Start::new(&config, &levels)));
+    let services =
+        http::Services { dispatcher: Arc::clone(&dispatcher), cli: Arc::clone(&command_line), backend };
+    let http = http_listeners.serve(services, config.thread_stack)?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(CONTROL_THREADS).thread_name("control").enable_all();
     if let Some(stack) = config.thread_stack {
@@ -91,6 +96,9 @@ pub fn run(
     });
     // Requests end here; a client that waits for a reply asks again elsewhere.
     runtime.shutdown_background();
+    if let Some(http) = http {
+        http.stop();
+    }
     if let Some((mut engine, mut plane)) = actor.stop() {
         let calls = engine.terminate_all(system_clock(), &mut plane);
         plane.execute(engine.take_outputs());
