@@ -60,6 +60,12 @@ pub struct CoreConfig {
     pub sip_source: bool,
     /// `--max-sessions`, -1 = unlimited.
     pub max_sessions: i64,
+    /// `--max-load`: load average over one minute, 0 = no limit.
+    pub max_load: f64,
+    /// `--max-cpu` in percent, 0 = no limit.
+    pub max_cpu: f64,
+    /// `--max-bandwidth` in bytes received per second, 0 = no limit.
+    pub max_bandwidth: u64,
     /// `--reject-invalid-sdp`.
     pub reject_invalid_sdp: bool,
     /// `--software-id`, shown to ICE peers; empty: nothing is.
@@ -86,6 +92,9 @@ impl Default for CoreConfig {
             endpoint_learning: Learning::Delayed,
             sip_source: false,
             max_sessions: -1,
+            max_load: 0.0,
+            max_cpu: 0.0,
+            max_bandwidth: 0,
             reject_invalid_sdp: false,
             software_id: String::new(),
             dtls_passive: false,

@@ -187,6 +187,12 @@ pub struct Config {
     pub endpoint_learning: Learning,
     /// `--max-sessions`, -1 = unlimited.
     pub max_sessions: i64,
+    /// `--max-load`, 0 = unlimited.
+    pub max_load: f64,
+    /// `--max-cpu` in percent, 0 = unlimited.
+    pub max_cpu: f64,
+    /// `--max-bandwidth` in bytes per second, 0 = unlimited.
+    pub max_bandwidth: u64,
     /// `--reject-invalid-sdp`.
     pub reject_invalid_sdp: bool,
     /// `--dtls-…`
@@ -263,6 +269,12 @@ impl Config {
             sip_source: settings.flag("sip-source"),
             endpoint_learning: endpoint_learning(settings)?,
             max_sessions: settings.number("max-sessions", -1..=i64::MAX)?.unwrap_or(-1),
+            max_load: settings.decimal("max-load")?.unwrap_or(0.0),
+            max_cpu: settings.decimal("max-cpu")?.unwrap_or(0.0),
+            max_bandwidth: settings
+                .number("max-bandwidth", 0..=i64::MAX)?
+                .and_then(|bytes| u64::try_from(bytes).ok())
+                .unwrap_or(0),
             reject_invalid_sdp: settings.flag("reject-invalid-sdp"),
             dtls: dtls(settings)?,
             dtls_passive: settings.flag("dtls-passive"),
@@ -295,6 +307,9 @@ impl Config {
             endpoint_learning: self.endpoint_learning,
             sip_source: self.sip_source,
             max_sessions: self.max_sessions,
+            max_load: self.max_load,
+            max_cpu: self.max_cpu,
+            max_bandwidth: self.max_bandwidth,
             reject_invalid_sdp: self.reject_invalid_sdp,
             software_id: self.software_id.clone(),
             dtls_passive: self.dtls_passive,

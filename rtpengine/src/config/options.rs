@@ -138,6 +138,27 @@ const AVAILABLE: &[OptionSpec] = &[
     value("delete-delay", Some('d'), "INT", Some("30"), "Keep a deleted call this many seconds; 0: none"),
     value("max-sessions", None, "INT", Some("-1"), "Most calls at one time; -1: no limit"),
     value(
+        "max-load",
+        None,
+        "FLOAT",
+        Some("0"),
+        "No new calls above this load average of one minute; 0: no limit",
+    ),
+    value(
+        "max-cpu",
+        None,
+        "FLOAT",
+        Some("0"),
+        "No new calls above this use of the CPUs in percent; 0: no limit",
+    ),
+    value(
+        "max-bandwidth",
+        None,
+        "INT",
+        Some("0"),
+        "No new calls while more bytes per second are received; 0: no limit",
+    ),
+    value(
         "endpoint-learning",
         None,
         "delayed|immediate|off|heuristic",

@@ -101,6 +101,20 @@ impl Settings {
         }
     }
 
+    /// A number that may have decimals, not negative; `None` as with [`Settings::number`].
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn decimal(&self, name: &str) -> Result<Option<f64>, ConfigError> {
+        let Some((text, origin)) = self.text(name) else { return Ok(None) };
+        match text.parse::<f64>() {
+            Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
+            Ok(_) | Err(_) => {
+                Err(bad_value(name, text, "a number of at least 0, with or without decimals", origin))
+            }
+        }
+    }
+
     /// One of the named choices.
     ///
     /// # Errors

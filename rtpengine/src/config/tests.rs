@@ -119,6 +119,9 @@ fn every_option_reaches_its_field() {
         "-d",
         "0",
         "--max-sessions=0",
+        "--max-load=7.5",
+        "--max-cpu=90",
+        "--max-bandwidth=1000000",
         "--endpoint-learning=heuristic",
         "--reject-invalid-sdp",
         "--software-id=my box!",
@@ -141,6 +144,7 @@ fn every_option_reaches_its_field() {
     assert_eq!((config.port_min, config.port_max), (1024, 65535));
     assert_eq!((config.num_threads, config.thread_stack), (2, None));
     assert_eq!(config.max_sessions, 0);
+    assert_eq!((config.max_load, config.max_cpu, config.max_bandwidth), (7.5, 90.0, 1_000_000));
     assert_eq!(config.endpoint_learning, Learning::Heuristic);
     assert!(config.reject_invalid_sdp);
     assert_eq!(config.software_id, "my-box-");

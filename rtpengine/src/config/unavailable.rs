@@ -120,10 +120,6 @@ pub const FEATURES: &[Feature] = &[
         options: &[short("b2b-url", 'b'), short("xmlrpc-format", 'x')],
     },
     Feature {
-        name: "load limiting is",
-        options: &[value("max-load"), value("max-cpu"), value("max-bandwidth")],
-    },
-    Feature {
         name: "export to Graphite is",
         options: &[
             short("graphite", 'g'),

@@ -111,6 +111,9 @@ impl CliBackend for Backend {
                 offer_timeout: config.offer_timeout,
                 delete_delay: config.delete_delay,
                 max_sessions: config.max_sessions,
+                max_cpu: config.max_cpu,
+                max_load: config.max_load,
+                max_bandwidth: config.max_bandwidth,
                 control_tos,
             }
         });
@@ -121,6 +124,9 @@ impl CliBackend for Backend {
             offer_timeout: 0,
             delete_delay: 0,
             max_sessions: -1,
+            max_cpu: 0.0,
+            max_load: 0.0,
+            max_bandwidth: 0,
             control_tos,
         })
     }
@@ -141,6 +147,9 @@ impl CliBackend for Backend {
                 Setting::OfferTimeout(seconds) => config.offer_timeout = seconds,
                 Setting::DeleteDelay(seconds) => config.delete_delay = seconds,
                 Setting::MaxSessions(sessions) => config.max_sessions = sessions,
+                Setting::MaxCpu(percent) => config.max_cpu = percent,
+                Setting::MaxLoad(average) => config.max_load = average,
+                Setting::MaxBandwidth(bytes) => config.max_bandwidth = bytes,
                 Setting::ControlTos(_) => {}
             }
         });

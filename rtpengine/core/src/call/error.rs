@@ -1,13 +1,13 @@
 //! Why a command was refused. The texts reach the SIP proxy as `error-reason`.
 
-use super::interfaces::InterfaceError;
+use super::{interfaces::InterfaceError, limits::Limit};
 use crate::{
     io::{NoRandomness, OpenError},
     sdp::SdpError,
 };
 
 /// Why a command was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum CallError {
     #[error("No call-id in message")]
     NoCallId,
@@ -27,8 +27,8 @@ pub(super) enum CallError {
     NoOffer(String),
     #[error("Command '{0}' is not available in this release")]
     NotBuilt(&'static str),
-    #[error("Maximum number of sessions ({0}) reached; raise --max-sessions or end calls")]
-    MaxSessions(i64),
+    #[error(transparent)]
+    Limit(#[from] Limit),
     #[error("{0} of more than {1} bytes in message")]
     TooLong(&'static str, usize),
     #[error("Call has {0} dialogues already; delete the branches that failed")]

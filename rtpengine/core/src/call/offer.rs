@@ -57,16 +57,6 @@ impl Engine {
     pub(super) fn parse_options(&self) -> sdp::ParseOptions {
         sdp::ParseOptions { reject_invalid: self.config.reject_invalid_sdp }
     }
-
-    fn refuse_new_call(&mut self, request: &Request) -> Option<Result<Reply, CallError>> {
-        let limit = self.config.max_sessions;
-        if limit < 0 || self.calls.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
-            return None;
-        }
-        self.tally.rejected();
-        let error = CallError::MaxSessions(limit);
-        Some(if request.supports_load_limit { Ok(Reply::load_limit(error.to_string())) } else { Err(error) })
-    }
 }
 
 /// The Call-ID and the SDP, both required and bounded.

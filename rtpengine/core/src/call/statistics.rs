@@ -146,6 +146,11 @@ impl Tally {
         &mut self.proxies[index]
     }
 
+    /// Bytes received per second, over the last tick.
+    pub(super) fn received_per_second(&self) -> u64 {
+        self.rate_user.bytes.saturating_add(self.rate_kernel.bytes)
+    }
+
     pub(super) fn rejected(&mut self) {
         self.total.rejected_sessions += 1;
     }
