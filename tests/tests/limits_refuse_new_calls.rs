@@ -39,7 +39,11 @@ fn and_leave_established_ones_alone() {
     let mut engine = Engine::start(Table::Off, &["--max-cpu=0.5", "--delete-delay=0"]).unwrap();
     let busy = AtomicBool::new(true);
     let refused = std::thread::scope(|scope| {
-        scope.spawn(|| while busy.load(Ordering::Relaxed) {});
+        scope.spawn(|| {
+            while busy.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        });
         let reply = offer_until(&mut engine, |reply| reply["result"] == "error");
         busy.store(false, Ordering::Relaxed);
         reply
