@@ -198,6 +198,7 @@ fn open_streams(
                 ice_chosen: false,
                 awaits_keys: false,
                 passes_dtls: false,
+                rtcp: Default::default(),
                 tos: None,
                 clock_rates: Default::default(),
                 call: "bench".into(),

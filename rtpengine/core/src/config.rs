@@ -31,6 +31,16 @@ impl LogicalInterface {
     }
 }
 
+/// What `--mos` takes into account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MosFormula {
+    /// `CQ`: conversation, hence the round-trip time, without which there is no score.
+    #[default]
+    Conversational,
+    /// `LQ`: listening alone.
+    Listening,
+}
+
 /// Options that shape the core's behaviour. Those the CLI can change at run time are plain fields too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CoreConfig {
@@ -72,6 +82,10 @@ pub struct CoreConfig {
     pub software_id: String,
     /// `--dtls-passive`: towards all parties as if `DTLS=passive` had been given.
     pub dtls_passive: bool,
+    /// `--mos`.
+    pub mos: MosFormula,
+    /// `--measure-rtp`: where a party does not report, what was measured here counts.
+    pub measure_rtp: bool,
     /// `--table` is usable: streams may be offloaded at all.
     pub offload: bool,
 }
@@ -98,6 +112,8 @@ impl Default for CoreConfig {
             reject_invalid_sdp: false,
             software_id: String::new(),
             dtls_passive: false,
+            mos: MosFormula::default(),
+            measure_rtp: false,
             offload: true,
         }
     }

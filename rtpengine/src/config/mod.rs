@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use rtpengine_core::config::{CoreConfig, LocalAddress, LogicalInterface};
+use rtpengine_core::config::{CoreConfig, LocalAddress, LogicalInterface, MosFormula};
 use rtpengine_core::io::Learning;
 
 use crate::dtls::{CertCipher, CertSignature, CertificateOptions, DtlsOptions};
@@ -199,6 +199,10 @@ pub struct Config {
     pub dtls: DtlsOptions,
     /// `--dtls-passive`
     pub dtls_passive: bool,
+    /// `--mos`
+    pub mos: MosFormula,
+    /// `--measure-rtp`
+    pub measure_rtp: bool,
     /// `--software-id`, only letters, digits and dashes.
     pub software_id: String,
     /// What the operator should know, to be logged once logging runs.
@@ -278,6 +282,10 @@ impl Config {
             reject_invalid_sdp: settings.flag("reject-invalid-sdp"),
             dtls: dtls(settings)?,
             dtls_passive: settings.flag("dtls-passive"),
+            mos: settings
+                .choice("mos", &[("CQ", MosFormula::Conversational), ("LQ", MosFormula::Listening)])?
+                .unwrap_or_default(),
+            measure_rtp: settings.flag("measure-rtp"),
             software_id: software_id(settings),
             warnings,
         };
@@ -313,6 +321,8 @@ impl Config {
             reject_invalid_sdp: self.reject_invalid_sdp,
             software_id: self.software_id.clone(),
             dtls_passive: self.dtls_passive,
+            mos: self.mos,
+            measure_rtp: self.measure_rtp,
             offload: self.table.is_some(),
         }
     }

@@ -197,6 +197,14 @@ const AVAILABLE: &[OptionSpec] = &[
         Some("1200"),
         "Longest IP datagram of a DTLS handshake in bytes, at least 576",
     ),
+    value(
+        "mos",
+        None,
+        "CQ|LQ",
+        Some("CQ"),
+        "Scores of conversations, which need the round-trip time, or of listening",
+    ),
+    flag("measure-rtp", None, "Rate media by what is measured here where a party sends no RTCP"),
     flag("poller-per-thread", None, "Accepted; one thread per socket is how this daemon always works"),
 ];
 

@@ -153,12 +153,10 @@ pub const FEATURES: &[Feature] = &[
         ],
     },
     Feature {
-        name: "quality reports (CDR, RTCP, MOS) are",
+        name: "logging of reports (CDR, RTCP) is",
         options: &[
             facility("log-facility-cdr", &["log-facilty-cdr"]),
             facility("log-facility-rtcp", &["log-facilty-rtcp"]),
-            value("mos"),
-            flag("measure-rtp"),
         ],
     },
     Feature {

@@ -310,6 +310,11 @@ impl Shard {
                     stream.send(to, &bytes);
                 }
             }
+            Command::Relay(RelayCommand::Report { stream, packet }) => {
+                if let Some(stream) = self.find(stream) {
+                    stream.report(packet);
+                }
+            }
             Command::Relay(RelayCommand::Close { stream }) => self.close(stream),
             Command::Prepare(work) => work(self),
             // What hands over a stream that is closed by now would put a flow into the kernel that nobody takes out.
@@ -415,7 +420,14 @@ fn sort(
         match route {
             // BATCH fits into a u8.
             Ok(Route::Media) => media.push(index as u8),
-            Ok(Route::Control) => control.push(index as u8),
+            Ok(Route::Control) => {
+                let (event, passes) =
+                    batch.slot(index).map_or((None, false), |packet| stream.rtcp(now, packet));
+                event.into_iter().for_each(|event| events(event));
+                if passes {
+                    control.push(index as u8);
+                }
+            }
             Err(Reason::Stun) => {
                 match batch.slot(index).and_then(|packet| stream.stun(now, source, packet)) {
                     Some(event) => events(event),

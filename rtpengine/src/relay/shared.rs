@@ -36,6 +36,8 @@ struct SsrcCell {
     ssrc: AtomicU32,
     payload_type: AtomicU32,
     highest_seq: AtomicU32,
+    last_timestamp: AtomicU32,
+    last_mono_us: AtomicU64,
     packets: AtomicU64,
     bytes: AtomicU64,
     /// An `i64`.
@@ -141,6 +143,8 @@ impl StreamShared {
             cell.ssrc.store(counters.ssrc, Ordering::Relaxed);
             cell.payload_type.store(counters.payload_type.into(), Ordering::Relaxed);
             cell.highest_seq.store(counters.highest_seq, Ordering::Relaxed);
+            cell.last_timestamp.store(counters.last_timestamp, Ordering::Relaxed);
+            set(&cell.last_mono_us, counters.last_mono_us);
             set(&cell.packets, counters.packets);
             set(&cell.bytes, counters.bytes);
             set(&cell.lost, counters.lost.cast_unsigned());
@@ -197,6 +201,8 @@ impl StreamShared {
                 resets: get(&cell.resets),
                 jitter: f64::from_bits(get(&cell.jitter)),
                 highest_seq: cell.highest_seq.load(Ordering::Relaxed),
+                last_timestamp: cell.last_timestamp.load(Ordering::Relaxed),
+                last_mono_us: get(&cell.last_mono_us),
             }
         });
         let payload_types =

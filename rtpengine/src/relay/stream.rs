@@ -17,10 +17,11 @@ use super::counters::KernelFold;
 use super::crypto;
 use super::gate::Gate;
 use super::pool::Follower;
+use super::rtcp::Reader;
 use super::shared::StreamShared;
 use super::socket::{self, MediaSocket};
 use crate::dtls::Feed;
-use crate::srtp::{Context, Direction};
+use crate::srtp::{Context, Direction, MAX_GROWTH};
 
 new_key_type! {
     /// A stream's place in its shard; stale once the stream is closed.
@@ -90,6 +91,7 @@ pub(super) struct Active {
     tos: Option<u8>,
     /// Where STUN goes.
     ice: Option<Gate>,
+    rtcp: Reader,
     call: Arc<str>,
 }
 
@@ -133,6 +135,7 @@ impl Stream {
             tracing::warn!(target: "core", call = %config.call, "cannot set TOS {:?} on a media socket: {error}", config.tos);
         }
         let gate = previous.as_mut().and_then(|active| active.ice.take());
+        let reader = previous.as_ref().map(|active| active.rtcp).unwrap_or_default();
         let (tracker, receive, transmit) = match previous {
             Some(active) => {
                 let active = *active;
@@ -156,6 +159,7 @@ impl Stream {
             clock_rates: config.clock_rates,
             tos: config.tos,
             ice: Gate::of(config.ice, gate),
+            rtcp: reader.configure(config.rtcp),
             call: config.call,
         }));
     }
@@ -236,6 +240,31 @@ impl Stream {
             .as_mut()?
             .admits(now.mono_us, endpoint == Some(source), message)
             .then(|| MediaEvent::Stun { stream: self.id, source, bytes: message.to_vec() })
+    }
+
+    /// What is to be told of a packet of RTCP in the clear, and whether it is to be passed on.
+    pub(super) fn rtcp(&mut self, now: Now, packet: Slot<'_>) -> (Option<MediaEvent>, bool) {
+        let id = self.id;
+        self.active.as_mut().map_or((None, true), |active| active.rtcp.read(id, now, packet))
+    }
+
+    /// Sends RTCP of ours to the party.
+    pub(super) fn report(&mut self, mut packet: Vec<u8>) {
+        let Some(active) = self.active.as_deref_mut() else { return };
+        let Some(destination) = &active.destination else { return };
+        let mut length = packet.len();
+        if let Some(context) = active.transmit.context() {
+            packet.resize(length + MAX_GROWTH, 0);
+            match context.protect(true, &mut packet, length) {
+                Ok(protected) => length = protected,
+                Err(_) => return self.shared.sent(0, 0, 1),
+            }
+        }
+        let sent = self.socket.socket().send_to(packet.get(..length).unwrap_or_default(), destination);
+        match sent {
+            Ok(bytes) => self.shared.sent(1, bytes as u64, 0),
+            Err(_) => self.shared.sent(0, 0, 1),
+        }
     }
 
     /// Sends a datagram that is no media. One that cannot be sent is sent again by whoever waits for the reply.

@@ -160,6 +160,7 @@ pub fn settings(component: Component, endpoint: Option<SocketAddr>, sinks: &[Por
         ice_chosen: false,
         awaits_keys: false,
         passes_dtls: false,
+        rtcp: Default::default(),
         tos: None,
         clock_rates: Default::default(),
         call: "test".into(),

@@ -192,6 +192,7 @@ impl<'a> Draft<'a> {
             kept_up: Some(Reason::NotEstablished),
             alive_mono_us: self.now.mono_us,
             packets_seen: 0,
+            clock_rate: None,
             since_unix_us: self.now.unix_us,
             configured: None,
             dtls: SocketDtls::default(),

@@ -134,6 +134,7 @@ impl Engine {
         let (MediaEvent::EndpointSettled { stream, .. }
         | MediaEvent::FlowPath { stream, .. }
         | MediaEvent::Stun { stream, .. }
+        | MediaEvent::Rtcp { stream, .. }
         | MediaEvent::Dtls { stream, .. }) = event;
         let Some(&key) = self.by_stream.get(&stream) else { return };
         let Some(call) = self.calls.get_mut(key) else { return };
@@ -161,6 +162,7 @@ impl Engine {
                 socket.path = path;
             }
             MediaEvent::Stun { source, bytes, .. } => self.stun(now, stream, source, &bytes),
+            MediaEvent::Rtcp { arrived, reports, .. } => self.rtcp(key, stream, arrived, &reports),
             MediaEvent::Dtls { epoch, event, .. } => self.dtls_event(now, key, stream, epoch, event),
         }
     }

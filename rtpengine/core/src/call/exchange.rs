@@ -126,6 +126,7 @@ impl Exchange<'_, '_> {
             call.learning = request.endpoint_learning;
         }
         call.debug |= request.has(Flag::Debug);
+        call.generate_rtcp = request.generate_rtcp.unwrap_or(call.generate_rtcp);
         match request.drop_traffic {
             Some(DropTraffic::Start) => call.drop_traffic = true,
             Some(DropTraffic::Stop) => call.drop_traffic = false,

@@ -9,6 +9,7 @@ use super::{
     ice::AgentId,
     media::{Side, Sides},
     party::{Party, PartyId, Sent},
+    quality::Quality,
     socket::Socket,
 };
 use crate::io::{Affinity, Learning, Now, StreamId};
@@ -34,6 +35,9 @@ pub(super) struct Call {
     pub(super) drop_traffic: bool,
     /// Everything about it is logged, every packet in the kernel included.
     pub(super) debug: bool,
+    /// `generate RTCP`
+    pub(super) generate_rtcp: bool,
+    pub(super) quality: Quality,
     next_party: u32,
     next_agent: u32,
     next_order: u64,
@@ -56,6 +60,8 @@ impl Call {
             learning: None,
             drop_traffic: false,
             debug: false,
+            generate_rtcp: false,
+            quality: Quality::default(),
             next_party: 0,
             next_agent: 0,
             next_order: 0,

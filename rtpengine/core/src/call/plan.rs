@@ -16,7 +16,8 @@ use super::{
 use crate::{
     config::CoreConfig,
     io::{
-        Component, FlowCommand, Learning, Output, Reason, RelayCommand, RelayStream, SourcePolicy, StreamId,
+        Component, FlowCommand, Learning, Output, Reason, RelayCommand, RelayStream, RtcpUse, SourcePolicy,
+        StreamId,
     },
 };
 
@@ -174,6 +175,11 @@ fn face_wires(
         let associated = face.encryption.association().is_some();
         relay.awaits_keys =
             associated && own.is_none() && matches!(treatment, Treatment::Bridged | Treatment::NoKeys);
+        relay.rtcp = match treatment {
+            Treatment::Clear | Treatment::Bridged if call.generate_rtcp => RtcpUse::Consume,
+            Treatment::Clear | Treatment::Bridged => RtcpUse::Read,
+            Treatment::Unread | Treatment::Inherited | Treatment::NoKeys => RtcpUse::Unread,
+        };
         match treatment {
             Treatment::Clear => {}
             Treatment::Unread => relay.passes_dtls = !associated,
@@ -244,6 +250,7 @@ fn settings(
         ice_chosen: chosen,
         awaits_keys: false,
         passes_dtls: false,
+        rtcp: RtcpUse::Unread,
         tos: call.tos,
         clock_rates: face.clock_rates.clone(),
         call: call.id.clone(),

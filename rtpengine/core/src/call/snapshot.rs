@@ -11,6 +11,7 @@ use super::{
     media::{Carries, MediaPair, Side},
     model::Call,
     party::Party,
+    quality::SsrcQuality,
 };
 use crate::io::{MediaPlane, Path, StreamCounters, StreamId};
 
@@ -42,6 +43,8 @@ pub struct CallInfo {
     pub rtp: [u64; 3],
     /// Sum over all RTCP sockets.
     pub rtcp: [u64; 3],
+    /// By SSRC, as far as anything is known.
+    pub quality: Vec<SsrcQuality>,
 }
 
 /// One party of a call.
@@ -105,6 +108,8 @@ pub struct StreamInfo {
     pub last_packet_unix_us: u64,
     /// Where its packets are forwarded, and why not in the kernel.
     pub path: Path,
+    /// SSRC of whoever reported on it last by RTCP.
+    pub reporter: Option<u32>,
     /// Its counters.
     pub counters: StreamCounters,
 }
@@ -207,6 +212,7 @@ pub(super) fn call_info(call: &Call, interfaces: &Interfaces, plane: &dyn MediaP
         parties: call.parties.iter().map(|party| party_info(call, party, interfaces, plane)).collect(),
         rtp,
         rtcp,
+        quality: call.quality.snapshot(),
     }
 }
 
@@ -312,6 +318,7 @@ fn media_info(
                 socket.since_unix_us
             },
             path,
+            reporter: call.quality.reporter(stream),
             counters,
         })
     });

@@ -27,6 +27,7 @@ impl Engine {
         for key in keys {
             self.remove_due(now, key, plane);
             self.drop_unanswered(now, key, plane);
+            self.report(now, key, plane);
             let Some(call) = self.calls.get(key) else { continue };
             if let Some(by) = over(call, now, &self.config) {
                 self.end_call(now, key, by, plane);

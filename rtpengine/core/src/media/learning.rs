@@ -223,6 +223,7 @@ mod tests {
             ice_chosen: false,
             awaits_keys: false,
             passes_dtls: false,
+            rtcp: Default::default(),
             tos: None,
             clock_rates: Default::default(),
             call: "test".into(),

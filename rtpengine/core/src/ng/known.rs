@@ -102,7 +102,7 @@ names! {
         Fast NotYet ["fast"];
         ForceTranscoding NotYet ["force transcoding"];
         GenerateMid Built ["generate mid"];
-        GenerateRtcp NotYet ["generate RTCP"];
+        GenerateRtcp Built ["generate RTCP"];
         Inactive NotYet ["inactive"];
         InjectDtmf NotYet ["inject DTMF"];
         LoopProtect NotYet ["loop protect"];
@@ -166,7 +166,7 @@ names! {
         Dtls Built ["DTLS"];
         DtlsReverse Built ["DTLS-reverse"];
         DtlsFingerprint Built ["DTLS-fingerprint"];
-        GenerateRtcp NotYet ["generate RTCP"];
+        GenerateRtcp Built ["generate RTCP"];
         Ice Built ["ICE"];
         IceLite Built ["ICE-lite"];
         RecordCall NotYet ["record call"];
@@ -319,7 +319,6 @@ pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
     (Key::AudioPlayer, &["off", "default"]),
     (Key::DelayBuffer, &["0"]),
     (Key::DtmfSecurity, &["off"]),
-    (Key::GenerateRtcp, &["off", "no"]),
     (Key::Passthrough, &["off", "no"]),
     (Key::RecordCall, &["off", "no"]),
 ];

@@ -10,7 +10,8 @@ use super::spelling;
 use super::value::{Dict, Value};
 use crate::sdp::security::HashFunction;
 use values::{
-    ALL_MODES, DTLS, DtlsChoice, ICE, ICE_LITE, LEARNING, MAX_NAMES, TRANSPORTS, clip, identifier, note,
+    ALL_MODES, DTLS, DtlsChoice, ICE, ICE_LITE, LEARNING, MAX_NAMES, SWITCH, TRANSPORTS, clip, identifier,
+    note,
 };
 
 /// Why a dictionary is not a request. The texts of the first two are the original's.
@@ -92,6 +93,7 @@ impl Request {
                 self.drop_traffic =
                     self.choose(key, value, &[("start", DropTraffic::Start), ("stop", DropTraffic::Stop)]);
             }
+            Key::GenerateRtcp => self.generate_rtcp = self.choose(key, value, SWITCH).or(self.generate_rtcp),
             Key::EndpointLearning => self.endpoint_learning = self.choose(key, value, LEARNING),
             Key::TransportProtocol => self.transport_protocol = self.choose(key, value, TRANSPORTS),
             Key::Ice => self.ice = self.choose(key, value, ICE),
@@ -133,7 +135,6 @@ impl Request {
                 self.dtls.fingerprint = self.choose(key, value, &named).or(self.dtls.fingerprint);
             }
             Key::AudioPlayer
-            | Key::GenerateRtcp
             | Key::RecordCall
             | Key::T38
             | Key::Passthrough
@@ -217,6 +218,9 @@ impl Request {
                 self.all = AllMode::All;
             }
             self.sdes.pad |= flag == Flag::PadCrypto;
+            if flag == Flag::GenerateRtcp {
+                self.generate_rtcp = Some(true);
+            }
             self.flags.insert(flag);
             return;
         }

@@ -198,6 +198,8 @@ pub struct Request {
     pub endpoint_learning: Option<Learning>,
     /// `drop-traffic`.
     pub drop_traffic: Option<DropTraffic>,
+    /// `generate RTCP`, also as a flag.
+    pub generate_rtcp: Option<bool>,
     /// `limit` of `list`.
     pub limit: Option<u32>,
     /// `supports` contains `load limit`.
@@ -246,6 +248,7 @@ impl Request {
             metadata: None,
             endpoint_learning: None,
             drop_traffic: None,
+            generate_rtcp: None,
             limit: None,
             supports_load_limit: false,
             not_built: Vec::new(),

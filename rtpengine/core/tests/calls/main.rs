@@ -24,6 +24,7 @@ mod no_order_of_commands_leaks;
 mod pair;
 mod phone;
 mod ports_run_out_and_come_back;
+mod quality_follows_the_parties_reports;
 mod reoffers_keep_their_ports;
 mod replace_flags_rewrite_what_they_name;
 mod rtcp_mux_in_every_combination;

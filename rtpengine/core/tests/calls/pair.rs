@@ -32,6 +32,8 @@ pub struct FakePlane {
     pub debugged: BTreeSet<String>,
     /// Datagrams of ICE: from, to, what.
     pub sent: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+    /// RTCP of ours: from where, what.
+    pub reports: Vec<(StreamId, Vec<u8>)>,
     /// Where any were sent.
     pub reached: BTreeSet<SocketAddr>,
     /// The certificate, and what is to be done with it by stream.
@@ -96,6 +98,10 @@ impl FakePlane {
                     let from = self.open.get(&stream).expect("send from a closed socket").local;
                     self.reached.insert(to);
                     self.sent.push((from, to, bytes));
+                }
+                Output::Relay(RelayCommand::Report { stream, packet }) => {
+                    assert!(self.relay.contains_key(&stream), "report from an unconfigured stream");
+                    self.reports.push((stream, packet));
                 }
                 Output::Relay(RelayCommand::Close { stream }) => {
                     assert!(!self.flows.contains_key(&stream), "closed below its flow");

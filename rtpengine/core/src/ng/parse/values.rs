@@ -119,6 +119,9 @@ pub(super) const LEARNING: &[(&str, Learning)] = &[
     ("heuristic", Learning::Heuristic),
 ];
 
+/// Values of keys that switch something on or off.
+pub(super) const SWITCH: &[(&str, bool)] = &[("on", true), ("yes", true), ("off", false), ("no", false)];
+
 /// Values of `ICE`.
 pub(super) const ICE: &[(&str, IceMode)] = &[
     ("remove", IceMode::Remove),
