@@ -98,6 +98,7 @@ struct Direction {
     key: Key,
     session: Session,
     state: StreamState,
+    rtcp: StreamState,
 }
 
 impl Direction {
@@ -106,7 +107,12 @@ impl Direction {
         let Some(key) = key else { return Ok(None) };
         match previous {
             Some(previous) if previous.key == key => Ok(Some(previous)),
-            _ => Ok(Some(Self { session: key.session()?, key, state: StreamState::default() })),
+            _ => Ok(Some(Self {
+                session: key.session()?,
+                key,
+                state: StreamState::default(),
+                rtcp: StreamState::default(),
+            })),
         }
     }
 }
@@ -149,6 +155,36 @@ impl Party {
             packet.truncate(length);
         }
         Ok(packet)
+    }
+
+    /// Sends a packet of RTCP where it sends its RTP.
+    pub fn send_rtcp(&mut self, plain: &[u8]) -> Result<()> {
+        let mut packet = plain.to_vec();
+        if let Some(direction) = &mut self.outgoing {
+            packet.resize(plain.len() + 32, 0);
+            let length = direction.session.protect_rtcp(&mut direction.rtcp, &mut packet, plain.len())?;
+            packet.truncate(length);
+        }
+        self.endpoint.send_raw(&packet)
+    }
+
+    /// The next packet of RTCP, as it was before it was encrypted; `None` where none comes within `wait` after the last
+    /// packet of RTP. Those are not looked at.
+    pub fn hear_rtcp(&mut self, wait: Duration) -> Result<Option<Vec<u8>>> {
+        while let Some((mut packet, source)) = self.endpoint.receive_raw(wait)? {
+            ensure!(Some(source) == self.endpoint.remote, "a packet from {source}");
+            if !packet.get(1).is_some_and(|kind| (192..=223).contains(kind)) {
+                continue;
+            }
+            if let Some(direction) = &mut self.incoming {
+                let opened = direction.session.unprotect_rtcp(&mut direction.rtcp, &mut packet);
+                let length =
+                    opened.map_err(|refused: Refused| anyhow::anyhow!("not authentic: {refused}"))?;
+                packet.truncate(length);
+            }
+            return Ok(Some(packet));
+        }
+        Ok(None)
     }
 
     fn profile(&self) -> &'static str {
@@ -217,7 +253,17 @@ impl SecureCall {
 
     /// Offer of the caller with these lines in its SDP, answer of the callee with those in its.
     pub fn negotiate(&mut self, ng: &mut NgClient, ours: &[&str], theirs: &[&str]) -> Result<()> {
-        let mut extra = left_to_right();
+        self.negotiate_with(ng, ours, theirs, left_to_right())
+    }
+
+    /// The same with these entries in the offer.
+    pub fn negotiate_with(
+        &mut self,
+        ng: &mut NgClient,
+        ours: &[&str],
+        theirs: &[&str],
+        mut extra: Value,
+    ) -> Result<()> {
         extra["transport protocol"] = json!(self.callee.profile());
         extra["address family"] = json!(self.callee.family()?);
         let back = json!({"address family": self.caller.family()?});

@@ -19,6 +19,7 @@ mod nothing_is_lost_between_kernel_and_userspace;
 mod packets_in_the_kernel_keep_a_call_alive;
 mod reinvites_are_followed;
 mod rtcp_goes_both_ways;
+mod rtcp_is_understood;
 mod srtp_is_translated_by_the_kernel;
 mod srtp_meets_rtp;
 mod strangers_hear_nothing;

@@ -27,6 +27,7 @@ mod ports_run_out_and_come_back;
 mod quality_follows_the_parties_reports;
 mod reoffers_keep_their_ports;
 mod replace_flags_rewrite_what_they_name;
+mod reports_of_our_own_are_sent;
 mod rtcp_mux_in_every_combination;
 mod rtp_and_srtp_are_bridged;
 mod sdes_and_osrtp_follow_their_flags;

@@ -10,10 +10,10 @@ use rtpengine_core::{
 use crate::pair::{Pair, Seen, audio, audio_with, config};
 
 /// SSRCs of caller and callee.
-const CALLER: u32 = 0x0ca1_1e40;
-const CALLEE: u32 = 0x0ca1_1ee0;
+pub const CALLER: u32 = 0x0ca1_1e40;
+pub const CALLEE: u32 = 0x0ca1_1ee0;
 
-fn report(pair: &mut Pair, stream: StreamId, reports: Reports) {
+pub fn report(pair: &mut Pair, stream: StreamId, reports: Reports) {
     let arrived = pair.now;
     pair.engine.event(pair.now, MediaEvent::Rtcp { stream, arrived, reports });
     pair.flush();
@@ -26,7 +26,7 @@ fn advance(pair: &mut Pair, milliseconds: u64) {
     };
 }
 
-fn sender(ssrc: u32, compact: u32, blocks: &[Block]) -> Reports {
+pub fn sender(ssrc: u32, compact: u32, blocks: &[Block]) -> Reports {
     let sender = SenderInfo { ntp: u64::from(compact) << 16, ..SenderInfo::default() };
     Reports {
         reporter: ssrc,
@@ -36,7 +36,7 @@ fn sender(ssrc: u32, compact: u32, blocks: &[Block]) -> Reports {
     }
 }
 
-fn block(about: u32, last: u32, delay_ms: u32, highest_seq: u32, lost: i32, jitter: u32) -> Block {
+pub fn block(about: u32, last: u32, delay_ms: u32, highest_seq: u32, lost: i32, jitter: u32) -> Block {
     let echo = Echo { ssrc: about, last, delay: delay_ms * 65_536 / 1000 };
     let fraction = if lost == 0 { 0 } else { 5 };
     Block { echo, fraction, lost, highest_seq, jitter }
@@ -57,25 +57,25 @@ fn converse(pair: &mut Pair, caller: StreamId, callee: StreamId, rounds: u32) {
     }
 }
 
-fn query(pair: &mut Pair) -> Dict {
+pub fn query(pair: &mut Pair) -> Dict {
     pair.send(&Pair::request(Command::Query, "", "", "", |_| {})).into_dict()
 }
 
-fn dict<'d>(dict: &'d Dict, path: &[&str]) -> &'d Dict {
+pub fn dict<'d>(dict: &'d Dict, path: &[&str]) -> &'d Dict {
     path.iter().fold(dict, |dict, key| match dict.get(key) {
         Some(Value::Dict(inner)) => inner,
         other => panic!("{key}: {other:?}"),
     })
 }
 
-fn number(from: &Dict, path: &[&str], key: &str) -> i64 {
+pub fn number(from: &Dict, path: &[&str], key: &str) -> i64 {
     match dict(from, path).get(key) {
         Some(Value::Int(number)) => *number,
         other => panic!("{key}: {other:?}"),
     }
 }
 
-fn rtcp_stream(pair: &Pair, seen: &Seen) -> StreamId {
+pub fn rtcp_stream(pair: &Pair, seen: &Seen) -> StreamId {
     pair.stream(seen.rtcp.expect("an RTCP port"))
 }
 
@@ -175,7 +175,7 @@ fn reports_that_nobody_here_can_read_are_left_alone() {
 }
 
 /// Media arrives as counted, and time passes.
-fn media(pair: &mut Pair, seen: &Seen, ssrc: u32, packets: u64, lost: i64) {
+pub fn media(pair: &mut Pair, seen: &Seen, ssrc: u32, packets: u64, lost: i64) {
     pair.packets(seen, packets);
     let stream = pair.stream(seen.rtp);
     let (mono, counters) = (pair.now.mono_us, pair.plane.counters.get_mut(&stream).unwrap());
