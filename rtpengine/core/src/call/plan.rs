@@ -176,6 +176,8 @@ fn face_wires(
         relay.awaits_keys =
             associated && own.is_none() && matches!(treatment, Treatment::Bridged | Treatment::NoKeys);
         relay.rtcp = match treatment {
+            // Without keys neither can reports be read nor may any be sent.
+            Treatment::Clear | Treatment::Bridged if own.is_none() => RtcpUse::Unread,
             Treatment::Clear | Treatment::Bridged if call.generate_rtcp => RtcpUse::Consume,
             Treatment::Clear | Treatment::Bridged => RtcpUse::Read,
             Treatment::Unread | Treatment::Inherited | Treatment::NoKeys => RtcpUse::Unread,

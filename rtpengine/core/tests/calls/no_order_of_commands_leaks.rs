@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 use rtpengine_core::{
-    io::{DtlsEvent, MediaEvent, Reason},
+    io::{DtlsEvent, MediaEvent, Reason, RtcpUse, SsrcCounters},
+    media::rtcp::{Block, Echo, Reports, SenderInfo},
     ng::{Command, Flag, IceLite, IceMode, RtcpMux, TransportProtocol},
     sdp::security::HashFunction,
 };
@@ -25,7 +26,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..13, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..27, any::<u64>());
+    let step = (0u8..15, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..27, any::<u64>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -131,6 +132,7 @@ fn run(pair: &mut Pair, step: &Step) {
             return pair.wait(1);
         }
         10 | 11 => return handshake(pair, step.flags),
+        13 => return talk(pair, step.flags),
         _ => return pair.wait(1),
     };
     let request = Pair::request(command, tag(step.from), tag(step.to), &body(step.body), |request| {
@@ -178,6 +180,7 @@ fn run(pair: &mut Pair, step: &Step) {
                 request.flags.insert(flag);
             }
         }
+        request.generate_rtcp = [None, None, Some(true), Some(false)][(bits >> 13 & 3) as usize];
         request.delete_delay = bit(10).then_some(2);
         let transports = [
             TransportProtocol::RtpAvp,
@@ -217,6 +220,26 @@ fn stun(pair: &mut Pair, step: &Step) {
     pair.flush();
 }
 
+/// A party sends media for a while, and reports on what it gets: somebody's, or nobody's.
+fn talk(pair: &mut Pair, random: u64) {
+    let streams: Vec<_> = pair.plane.open.keys().copied().collect();
+    let Some(&stream) = streams.get(random as usize % streams.len().max(1)) else { return };
+    let ssrc = (random >> 8 & 15) as u32;
+    let counters = pair.plane.counters.entry(stream).or_default();
+    counters.packets += 50;
+    let known = SsrcCounters { ssrc, packets: counters.packets, payload_type: 8, ..SsrcCounters::default() };
+    counters.ssrcs = [SsrcCounters { highest_seq: random as u32, lost: random as i64 >> 20, ..known }].into();
+    let echo =
+        Echo { ssrc: (random >> 12 & 15) as u32, last: (random >> 16 & 3) as u32, delay: random as u32 };
+    let block = Block { echo, fraction: random as u8, lost: random as i32 >> 8, highest_seq: 7, jitter: 80 };
+    let sender = SenderInfo { ntp: random >> 1 & 3 << 16, ..SenderInfo::default() };
+    let blocks = [block].into_iter().collect();
+    let reports = Reports { reporter: ssrc, sender: Some(sender), blocks, ..Reports::default() };
+    pair.engine.event(pair.now, MediaEvent::Rtcp { stream, arrived: pair.now, reports });
+    pair.flush();
+    pair.wait(random >> 40 & 7);
+}
+
 /// What the DTLS thread may say of any socket at any time, now and then of an association that is gone.
 fn handshake(pair: &mut Pair, random: u64) {
     let known: Vec<_> = pair.plane.dtls.iter().map(|(stream, known)| (*stream, known.clone())).collect();
@@ -254,6 +277,7 @@ fn no_plaintext_meets_ciphertext(pair: &Pair) {
         if relay.discard == Some(Reason::NoKeys) {
             assert!(relay.sinks.is_empty() && relay.rtcp_sinks.is_empty(), "{relay:?}");
         }
+        assert!(!relay.awaits_keys || relay.rtcp == RtcpUse::Unread, "{relay:?}");
         for sink in relay.sinks.iter().chain(&relay.rtcp_sinks) {
             let sink = &pair.plane.relay[sink];
             assert!(

@@ -11,8 +11,8 @@ use rtpengine_core::{
     ice::IceClock,
     io::{
         DtlsAssociation, DtlsCommand, DtlsIdentity, FlowCommand, FlowSpec, MediaEvent, MediaPlane,
-        NoRandomness, Now, OpenError, OpenPort, Output, Path, RelayCommand, RelayStream, StreamCounters,
-        StreamId,
+        NoRandomness, Now, OpenError, OpenPort, Output, Path, RelayCommand, RelayStream, RtcpUse,
+        StreamCounters, StreamId,
     },
     ng::{Command, Outcome, Reply, Request, Value},
     sdp,
@@ -100,7 +100,8 @@ impl FakePlane {
                     self.sent.push((from, to, bytes));
                 }
                 Output::Relay(RelayCommand::Report { stream, packet }) => {
-                    assert!(self.relay.contains_key(&stream), "report from an unconfigured stream");
+                    let relay = self.relay.get(&stream).expect("report from an unconfigured stream");
+                    assert!(relay.rtcp == RtcpUse::Consume && !relay.awaits_keys, "report without keys");
                     self.reports.push((stream, packet));
                 }
                 Output::Relay(RelayCommand::Close { stream }) => {

@@ -75,30 +75,32 @@ fn put(out: &mut Vec<u8>, word: u32) {
     out.extend(word.to_be_bytes());
 }
 
-/// Takes everything but feedback (RFC 4585 section 6.1) out of a datagram, in place, behind an empty receiver report that
-/// makes it a compound packet still. The new length; `None` where there is no feedback, and nothing is left.
+/// Takes everything but feedback (RFC 4585 section 6.1) out of a datagram, in place. A compound packet stays one: an empty
+/// receiver report stands before the feedback, unless feedback came first (RFC 5506). The new length; `None` where there
+/// is no feedback, and nothing is left.
 pub fn keep_feedback(datagram: &mut [u8]) -> Option<usize> {
-    let (mut at, mut end) = (0, EMPTY_REPORT);
-    let ssrc = *datagram.get(4..8)?.first_chunk::<4>()?;
+    let is_feedback = |kind: u8| matches!(kind, TRANSPORT_FEEDBACK | PAYLOAD_FEEDBACK);
+    let [_, first_kind, _, _, s0, s1, s2, s3] = *datagram.first_chunk::<EMPTY_REPORT>()?;
+    let report = if is_feedback(first_kind) { 0 } else { EMPTY_REPORT };
+    let (mut at, mut end) = (0, report);
     while let Some(&[first, kind, words0, words1]) = datagram.get(at..).and_then(<[u8]>::first_chunk::<4>) {
         let length = (usize::from(u16::from_be_bytes([words0, words1])) + 1) * 4;
         let next = at + length;
         if first >> 6 != 2 || next > datagram.len() {
             break;
         }
-        // Where feedback comes first there is no room for the report before it: such a datagram has no other reports that
-        // anyone would miss, as they come first.
-        if matches!(kind, TRANSPORT_FEEDBACK | PAYLOAD_FEEDBACK) {
-            if at < EMPTY_REPORT {
-                return Some(datagram.len());
-            }
+        // A first packet shorter than the report leaves no room for it, and makes no compound packet.
+        if is_feedback(kind) && end <= at {
             datagram.copy_within(at..next, end);
             end += length;
         }
         at = next;
     }
-    let report = datagram.get_mut(..EMPTY_REPORT).filter(|_| end > EMPTY_REPORT)?;
-    report[..4].copy_from_slice(&[0x80, RECEIVER_REPORT, 0, 1]);
-    report[4..].copy_from_slice(&ssrc);
+    if end == report {
+        return None;
+    }
+    if let Some(head) = datagram.first_chunk_mut::<EMPTY_REPORT>().filter(|_| report > 0) {
+        *head = [0x80, RECEIVER_REPORT, 0, 1, s0, s1, s2, s3];
+    }
     Some(end)
 }
