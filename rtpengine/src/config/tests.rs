@@ -105,6 +105,7 @@ fn every_option_reaches_its_field() {
         "4",
         "--log-level-control=7",
         "--log-facilty=local3",
+        "--log-facility-rtcp=local4",
         "--log-format=parsable",
         "-E",
         "--split-logs",
@@ -130,6 +131,8 @@ fn every_option_reaches_its_field() {
         "--https-cert=/etc/cert.pem",
         "--https-key=/etc/key.pem",
         "--http-threads=3",
+        "--mos=lq",
+        "--measure-rtp",
     ])
     .unwrap();
     assert_eq!(config.table, Some(7));
@@ -155,12 +158,14 @@ fn every_option_reaches_its_field() {
         threads: 3,
     };
     assert_eq!(config.http, http);
+    assert_eq!((config.core().mos, config.core().measure_rtp), (MosFormula::Listening, true));
     let expected = logging::Settings {
         level: 4,
         levels: vec![(Subsystem::Internals, -1), (Subsystem::Control, 7)],
         stderr: true,
         foreground: true,
         facility: Facility(19),
+        rtcp_facility: Some(Facility(20)),
         format: Format::Parsable,
         split: true,
         line_length: logging::LineLength::Unlimited,
@@ -198,6 +203,7 @@ fn values_out_of_bounds_name_option_value_and_what_is_allowed() {
         ("--log-level-core=high", "from -1 to 8"),
         ("--log-facility=local8", "local7"),
         ("--log-format=json", "default, parsable"),
+        ("--mos=RQ", "CQ, LQ"),
         ("--control-pmtu=maybe", "want, dont"),
         ("--endpoint-learning=on", "delayed, immediate, off, heuristic"),
         ("--num-threads=0", "from 1 to 1024"),

@@ -153,11 +153,8 @@ pub const FEATURES: &[Feature] = &[
         ],
     },
     Feature {
-        name: "logging of reports (CDR, RTCP) is",
-        options: &[
-            facility("log-facility-cdr", &["log-facilty-cdr"]),
-            facility("log-facility-rtcp", &["log-facilty-rtcp"]),
-        ],
+        name: "logging of call data records is",
+        options: &[facility("log-facility-cdr", &["log-facilty-cdr"])],
     },
     Feature {
         name: "call recording is",

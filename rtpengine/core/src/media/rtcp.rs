@@ -1,5 +1,7 @@
 //! What reports in RTCP say (RFC 3550 section 6.4, RFC 3611 sections 4.4 and 4.5), read in place and in bounded space.
 
+use std::fmt;
+
 use smallvec::SmallVec;
 
 pub use self::write::{Report, keep_feedback, ntp, write};
@@ -143,6 +145,23 @@ impl Reports {
                 _ => {}
             }
         }
+    }
+}
+
+/// As it stands in logs, in the words of the original.
+impl fmt::Display for Reports {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ssrc={}", self.reporter)?;
+        if let Some(SenderInfo { ntp, timestamp, packets, octets }) = self.sender {
+            let (seconds, fractions) = (ntp >> 32, ntp & 0xffff_ffff);
+            write!(f, ", ntp_sec={seconds}, ntp_fractions={fractions}, rtp_ts={timestamp}")?;
+            write!(f, ", sender_packets={packets}, sender_bytes={octets}")?;
+        }
+        for Block { echo: Echo { ssrc, last, delay }, fraction, lost, highest_seq, jitter } in &self.blocks {
+            write!(f, ", ssrc={ssrc}, fraction_lost={fraction}, packet_loss={lost}, last_seq={highest_seq}")?;
+            write!(f, ", jitter={jitter}, last_sr={last}, delay_since_last_sr={delay}")?;
+        }
+        Ok(())
     }
 }
 

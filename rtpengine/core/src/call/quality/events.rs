@@ -22,6 +22,7 @@ impl Engine {
         let local = socket.local_idx;
         let passed_on = socket.configured.as_ref().is_some_and(|relay| relay.rtcp == RtcpUse::Read);
         let origin = Origin { stream, arrived, passed_on, clock_rate: clock_rate(call, stream) };
+        tracing::info!(target: "rtcp-data", call = %call.id, "{reports}");
         let findings = call.quality.received(origin, reports, self.config.mos);
         for finding in &findings {
             self.tally.quality(local, finding);

@@ -35,6 +35,20 @@ fn a_receiver_report_is_read_field_by_field() {
 }
 
 #[test]
+fn a_report_is_logged_in_the_words_of_the_original() {
+    let echo = Echo { ssrc: 17787, last: 7, delay: 9 };
+    let block = Block { echo, fraction: 1, lost: -2, highest_seq: 21328, jitter: 3 };
+    let sender =
+        SenderInfo { ntp: 399 << 32 | 3_491_808_411, timestamp: 3_219_634_551, packets: 19990, octets: 4 };
+    let blocks = [block].into_iter().collect();
+    let reports = Reports { reporter: 638_124_190, sender: Some(sender), blocks, ..Reports::default() };
+    assert_eq!(
+        reports.to_string(),
+        "ssrc=638124190, ntp_sec=399, ntp_fractions=3491808411, rtp_ts=3219634551, sender_packets=19990, sender_bytes=4, ssrc=17787, fraction_lost=1, packet_loss=-2, last_seq=21328, jitter=3, last_sr=7, delay_since_last_sr=9"
+    );
+}
+
+#[test]
 fn extended_reports_give_reference_times_and_their_echoes() {
     #[rustfmt::skip]
     let bytes = [
