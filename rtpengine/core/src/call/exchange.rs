@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use super::{
     address,
+    codecs::{self, Formats},
     direction::{Placement, wanted},
     draft::Draft,
     encryption::{Terms, Treatment, treatment},
@@ -18,7 +19,10 @@ use super::{
 use crate::{
     io::StreamId,
     ng::{DropTraffic, Flag, Request, TosRequest, TransportProtocol},
-    sdp::{Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip, security::media_security},
+    sdp::{
+        Direction, Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip,
+        security::media_security,
+    },
 };
 
 /// An offer or an answer, found its place in the call.
@@ -154,6 +158,13 @@ impl Exchange<'_, '_> {
             sender.advertised_rtcp = rtcp_endpoint;
             moved
         };
+        let formats = if pair.carries == Carries::Rtp && !refused {
+            let settle = if self.offer { codecs::on_offer } else { codecs::on_answer };
+            settle(self.request, pair, self.from, media, &mut draft.warnings)
+        } else {
+            Formats::AsWritten
+        };
+        let refused = refused || matches!(formats, Formats::Rejected);
         match pair.carries {
             Carries::Foreign => {
                 pair.release();
@@ -164,7 +175,9 @@ impl Exchange<'_, '_> {
                 pair.carries = Carries::Nothing;
                 pair.release();
                 let strip = if media.protocol.is_rtp() { STRIP_KEYS } else { STRIP };
-                return Ok(MediaPlan { port: Some(0), strip, ..MediaPlan::default() }.into());
+                let direction = matches!(formats, Formats::Rejected).then_some(Direction::Inactive);
+                let plan = MediaPlan { port: Some(0), strip, direction, ..MediaPlan::default() };
+                return Ok(MediaWording { formats: formats.written(), ..plan.into() });
             }
         }
         let before_sockets = Side::BOTH.map(|side| sockets(pair.faces.get(side)));
@@ -207,7 +220,7 @@ impl Exchange<'_, '_> {
         if pair.carries == Carries::Rtp {
             let protocol = self.encryption(draft, pair, media);
             let wording = self.written(draft, pair, media, protocol);
-            Ok(self.with_ice(wording, pair, ice))
+            Ok(self.with_ice(MediaWording { formats: formats.written(), ..wording }, pair, ice))
         } else {
             let plan = self.placed(draft, pair.faces.get(to), media);
             Ok(self.with_ice(plan.into(), pair, ice))

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux, twins::Twin};
 use crate::{
+    codecs::Listing,
     io::StreamId,
     sdp::{Direction, Media, Protocol},
 };
@@ -98,6 +99,10 @@ pub(super) struct Face {
     pub(super) protocol: Option<Protocol>,
     /// As the party wrote it.
     pub(super) protocol_name: String,
+    /// The codecs the party was last told, in their order.
+    pub(super) codecs: Listing,
+    /// It was not told all codecs of the offer: its answer is held to those it was.
+    pub(super) confined: bool,
     /// First codec, `NAME/RATE[/CHANNELS]`.
     pub(super) codec: String,
     pub(super) clock_rates: SmallVec<[(u8, u32); 8]>,
@@ -179,6 +184,8 @@ impl Face {
 pub(super) struct MediaPair {
     pub(super) carries: Carries,
     pub(super) faces: Sides<Face>,
+    /// The codecs of the last answer, for `reuse codecs`.
+    pub(super) agreed: Listing,
 }
 
 impl MediaPair {

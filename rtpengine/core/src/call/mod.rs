@@ -4,6 +4,7 @@ mod address;
 mod adopt;
 mod agents;
 mod answer;
+mod codecs;
 mod delete;
 mod dialogue;
 mod direction;

@@ -18,6 +18,8 @@ pub(super) struct MediaWording {
     pub(super) keeps_ice: bool,
     /// `a=mid`, where the sender's body has none.
     pub(super) mid: Option<String>,
+    /// The formats that are left.
+    pub(super) formats: Option<Vec<String>>,
 }
 
 impl From<MediaPlan<'static>> for MediaWording {
@@ -47,7 +49,12 @@ pub(super) fn body(
     let full = replace.has(Replace::OriginFull);
     let medias = medias
         .iter()
-        .map(|media| MediaPlan { crypto: &media.crypto, mid: media.mid.as_deref(), ..media.plan })
+        .map(|media| MediaPlan {
+            crypto: &media.crypto,
+            mid: media.mid.as_deref(),
+            formats: media.formats.as_deref(),
+            ..media.plan
+        })
         .collect();
     let mut plan = RewritePlan { session: SessionPlan { strip, ice_lite, ..SessionPlan::default() }, medias };
     if full || replace.has(Replace::Origin) {

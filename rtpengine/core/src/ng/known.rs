@@ -84,8 +84,8 @@ names! {
         NoPlayer Harmless ["no player"];
         NoTlsId Built ["no tls id"];
         Provisional Harmless ["provisional"];
-        AllowAsymmetricCodecs NotYet ["allow asymmetric codecs", "asymmetric codecs"];
-        AllowNoCodecMedia NotYet ["allow no codec media"];
+        AllowAsymmetricCodecs Built ["allow asymmetric codecs", "asymmetric codecs"];
+        AllowNoCodecMedia Built ["allow no codec media"];
         AllowTranscoding NotYet ["allow transcoding"];
         AlwaysTranscode NotYet ["always transcode"];
         AudioPlayer NotYet ["audio player", "player"];
@@ -115,15 +115,15 @@ names! {
         RecordCall NotYet ["record call"];
         RecordingAnnouncement NotYet ["recording announcement"];
         Recrypt NotYet ["recrypt"];
-        ReorderCodecs NotYet ["reorder codecs"];
-        ReuseCodecs NotYet ["reuse codecs", "no codec renegotiation"];
+        ReorderCodecs Harmless ["reorder codecs"];
+        ReuseCodecs Built ["reuse codecs", "no codec renegotiation"];
         RtcpMirror NotYet ["RTCP mirror", "mirror RTCP"];
-        SingleCodec NotYet ["single codec"];
+        SingleCodec Built ["single codec"];
         Siprec NotYet ["SIPREC"];
         SkipRecordingDb NotYet ["skip recording db"];
-        StaticCodecs NotYet ["static codecs"];
+        StaticCodecs Built ["static codecs"];
         StripExtmap NotYet ["strip extmap"];
-        SymmetricCodecs NotYet ["symmetric codecs"];
+        SymmetricCodecs Harmless ["symmetric codecs"];
         TrickleIce Built ["trickle ICE"];
         WebRtc NotYet ["WebRTC"];
     }
@@ -180,7 +180,7 @@ names! {
         Blob NotYet ["blob"];
         Blob64 NotYet ["blob64"];
         Bundle NotYet ["bundle"];
-        Codec NotYet ["codec"];
+        Codec Built ["codec"];
         Code NotYet ["code", "digit"];
         DbId NotYet ["db-id"];
         DtmfDelay NotYet ["DTMF-delay"];

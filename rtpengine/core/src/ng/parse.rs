@@ -1,5 +1,6 @@
 //! From a dictionary to a [`Request`].
 
+mod codecs;
 mod values;
 
 use super::command::Command;
@@ -134,6 +135,7 @@ impl Request {
                 let named = HashFunction::ALL.map(|hash| (hash.as_str(), hash));
                 self.dtls.fingerprint = self.choose(key, value, &named).or(self.dtls.fingerprint);
             }
+            Key::Codec => self.codec_key(value),
             Key::AudioPlayer
             | Key::RecordCall
             | Key::T38
@@ -144,7 +146,6 @@ impl Request {
             | Key::Blob
             | Key::Blob64
             | Key::Bundle
-            | Key::Codec
             | Key::Code
             | Key::DbId
             | Key::DtmfDelay
@@ -205,6 +206,9 @@ impl Request {
     }
 
     fn flag(&mut self, item: Item<'_>) {
+        if self.codec_flag(&item) {
+            return;
+        }
         let name = match item {
             Item::Name(name) => name,
             Item::Pair(name, value) => return self.pair(name, &value),

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::command::Command;
 use super::known::{Flag, NameSet, Replace, RtcpMux};
 use crate::{
+    codecs::CodecOptions,
     io::Learning,
     secure::{DtlsOptions, OsrtpOptions, SdesOptions},
 };
@@ -176,6 +177,8 @@ pub struct Request {
     pub rtcp_mux: NameSet<RtcpMux>,
     /// `transport protocol`.
     pub transport_protocol: Option<TransportProtocol>,
+    /// `codec`, also as flags `codec-...` and `transcode-...`.
+    pub codecs: CodecOptions,
     /// `SDES`, also as flags `SDES-...` and `pad crypto`.
     pub sdes: SdesOptions,
     /// `OSRTP`, also as flags `OSRTP-...`.
@@ -237,6 +240,7 @@ impl Request {
             replace: NameSet::default(),
             rtcp_mux: NameSet::default(),
             transport_protocol: None,
+            codecs: CodecOptions::default(),
             sdes: SdesOptions::default(),
             osrtp: OsrtpOptions::default(),
             ice: None,

@@ -7,6 +7,7 @@
 mod attribute;
 pub mod codec;
 mod error;
+mod formats;
 mod line;
 mod media;
 mod parse;

@@ -96,6 +96,8 @@ pub struct MediaPlan<'p> {
     pub port: Option<u16>,
     /// Transport protocol in `m=`.
     pub protocol: Option<&'p str>,
+    /// Formats to write in `m=`. Attributes about payload types that are not among them go.
+    pub formats: Option<&'p [String]>,
     /// `a=rtcp`
     pub rtcp: RtcpPlan,
     /// `a=rtcp-mux`

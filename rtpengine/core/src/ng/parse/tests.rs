@@ -70,7 +70,7 @@ fn flags_may_be_one_string() {
         );
         assert_eq!(request.rtcp_mux, [RtcpMux::Offer, RtcpMux::Require].into_iter().collect());
         assert_eq!(request.tos, TosRequest::Set(184));
-        assert_eq!(request.not_built, ["codec-strip-all"]);
+        assert!(request.not_built.is_empty() && !request.codecs.is_empty());
         assert_eq!(request.unknown, ["foo", "bar"]);
     }
 }
@@ -90,7 +90,7 @@ fn things_to_come_are_named_in_the_warning() {
     let request = parse(
         r#"{"command":"offer","OSRTP":["accept-legacy"],"ptime":20,"codec":{"strip":["all"]},"flags":["inject DTMF","loop protect"]}"#,
     );
-    assert_eq!(request.not_built, ["ptime", "codec", "inject DTMF", "loop protect"]);
+    assert_eq!(request.not_built, ["ptime", "inject DTMF", "loop protect"]);
 }
 
 #[test]

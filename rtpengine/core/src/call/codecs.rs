@@ -1,0 +1,133 @@
+//! Codecs of an m-line: what the receiver of an offer or answer reads, and what is remembered of it.
+
+use super::media::{MediaPair, Side};
+use crate::{
+    codecs::{Match, Selection},
+    ng::{Flag, Request},
+    sdp::Media,
+};
+
+/// The format of an m-line without codecs: it must have one (RFC 8866 §5.14).
+const DUMMY_FORMAT: &str = "0";
+
+/// What becomes of the formats of an m-line.
+#[derive(Debug)]
+pub(super) enum Formats {
+    /// They stay as they are.
+    AsWritten,
+    /// These are left, in this order.
+    Changed(Vec<String>),
+    /// No codec is left, and the m-line is rejected.
+    Rejected,
+}
+
+impl Formats {
+    /// What is to be written, if it is not what was read.
+    pub(super) fn written(self) -> Option<Vec<String>> {
+        match self {
+            Self::AsWritten => None,
+            Self::Changed(formats) => Some(formats),
+            Self::Rejected => Some(vec![DUMMY_FORMAT.to_owned()]),
+        }
+    }
+}
+
+impl From<&Selection<'_, '_>> for Formats {
+    fn from(chosen: &Selection<'_, '_>) -> Self {
+        if chosen.is_changed() {
+            Self::Changed(chosen.entries().iter().map(|entry| entry.format.to_owned()).collect())
+        } else {
+            Self::AsWritten
+        }
+    }
+}
+
+/// An offer of the party at `from`: what the other one is offered.
+pub(super) fn on_offer(
+    request: &Request,
+    pair: &mut MediaPair,
+    from: Side,
+    media: &Media<'_>,
+    warnings: &mut Vec<String>,
+) -> Formats {
+    let mut chosen = Selection::of(media);
+    let some_left = chosen.attempt(|chosen| chosen.apply(&request.codecs, true));
+    let asked = chosen.transcoding(&request.codecs);
+    if !asked.is_empty() {
+        warn(
+            warnings,
+            format!("Transcoding is not supported by this version, ignored: {}", asked.join(", ")),
+        );
+    }
+    if !some_left {
+        if request.has(Flag::AllowNoCodecMedia) {
+            return Formats::Rejected;
+        }
+        warn(warnings, none_left(media));
+    }
+    let receiver = pair.faces.get_mut(from.other());
+    if request.has(Flag::StaticCodecs) && !receiver.codecs.is_empty() {
+        let mut missing = Vec::new();
+        let some_left = chosen.attempt(|chosen| missing = chosen.repeat(&receiver.codecs));
+        if !missing.is_empty() {
+            let kept = if some_left { "kept as far as they are offered" } else { "not kept" };
+            let missing = missing.join(", ");
+            warn(warnings, format!("static codecs: {kept}, transcoding of {missing} is not supported"));
+        }
+    }
+    if request.has(Flag::ReuseCodecs) {
+        chosen.prefer(&pair.agreed);
+    }
+    // What was withheld from the answerer must not come back in its answer.
+    receiver.confined = chosen.is_shorter();
+    receiver.codecs = chosen.listing();
+    Formats::from(&chosen)
+}
+
+/// An answer of the party at `from`: what the offerer is answered.
+pub(super) fn on_answer(
+    request: &Request,
+    pair: &mut MediaPair,
+    from: Side,
+    media: &Media<'_>,
+    warnings: &mut Vec<String>,
+) -> Formats {
+    let mut chosen = Selection::of(media);
+    let (sender, receiver) = pair.faces.split_mut(from);
+    if sender.confined {
+        let how = if request.has(Flag::AllowAsymmetricCodecs) { Match::Codec } else { Match::Number };
+        if !chosen.attempt(|chosen| chosen.confine(&sender.codecs, how)) {
+            let kind = media.kind.as_str();
+            warn(
+                warnings,
+                format!("The answer has no {kind} codec that was offered: its codecs are unchanged"),
+            );
+        }
+    }
+    if !chosen.attempt(|chosen| chosen.apply(&request.codecs, false)) {
+        if request.has(Flag::AllowNoCodecMedia) {
+            return Formats::Rejected;
+        }
+        warn(warnings, none_left(media));
+    }
+    if request.has(Flag::ReuseCodecs) {
+        chosen.prefer(&pair.agreed);
+    }
+    if request.has(Flag::SingleCodec) {
+        chosen.leave_one();
+    }
+    receiver.codecs = chosen.listing();
+    pair.agreed = receiver.codecs.clone();
+    Formats::from(&chosen)
+}
+
+fn none_left(media: &Media<'_>) -> String {
+    format!("No {} codec would be left: its codecs are unchanged", media.kind.as_str())
+}
+
+/// Says a thing once, whatever the number of m-lines.
+fn warn(warnings: &mut Vec<String>, text: String) {
+    if !warnings.contains(&text) {
+        warnings.push(text);
+    }
+}

@@ -1,0 +1,72 @@
+//! A list of codecs that is remembered from one message to another.
+
+use std::fmt::Write as _;
+
+use super::{fmtp, select::Entry};
+use crate::sdp::{Codec, codec::payload_type};
+
+/// How a format is looked for in a [`Listing`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// Under its own number only.
+    Number,
+    /// Under its own number, else under any.
+    Codec,
+}
+
+/// The formats of an m-line and what they stand for, in one piece of memory, as calls keep several of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing(Box<str>);
+
+impl Listing {
+    /// A line for each: the format, its rtpmap, and behind a tab its fmtp.
+    pub(super) fn of<'m, 'a: 'm>(entries: impl Iterator<Item = &'m Entry<'m, 'a>>) -> Self {
+        let mut text = String::new();
+        for entry in entries {
+            // Writing into a String cannot fail.
+            let _ = write!(text, "{}", entry.format);
+            if let Some(codec) = entry.codec {
+                let _ = write!(text, " {codec}");
+            }
+            if let Some(fmtp) = entry.codec.and_then(|codec| codec.fmtp) {
+                let _ = write!(text, "\t{fmtp}");
+            }
+            text.push('\n');
+        }
+        Self(text.into())
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every format with its codec, where that is known.
+    pub fn formats(&self) -> impl Iterator<Item = (&str, Option<Codec<'_>>)> {
+        self.0.lines().map(|line| {
+            let (rtpmap, fmtp) = line.split_once('\t').map_or((line, None), |(map, fmtp)| (map, Some(fmtp)));
+            let format = rtpmap.split_once(' ').map_or(rtpmap, |(format, _)| format);
+            (format, Codec::parse_rtpmap(rtpmap).map(|codec| Codec { fmtp, ..codec }))
+        })
+    }
+
+    /// The position of a format.
+    #[must_use]
+    pub fn position(&self, entry: &Entry<'_, '_>, how: Match) -> Option<usize> {
+        let number = self.formats().position(|(format, codec)| is_same_number(entry, format, codec));
+        number.or_else(|| {
+            let codec = entry.codec.filter(|_| how == Match::Codec)?;
+            self.formats().position(|(_, known)| known.is_some_and(|known| fmtp::compatible(&known, codec)))
+        })
+    }
+}
+
+/// Under the same number the same encoding is the same codec: its parameters may be another wish.
+pub(super) fn is_same_number(entry: &Entry<'_, '_>, format: &str, codec: Option<Codec<'_>>) -> bool {
+    let same = match (payload_type(entry.format), payload_type(format)) {
+        (Some(one), Some(two)) => one == two,
+        _ => entry.format == format,
+    };
+    same && entry.codec.zip(codec).is_none_or(|(one, two)| one.same_encoding(&two))
+}
