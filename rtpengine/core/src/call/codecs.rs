@@ -2,7 +2,7 @@
 
 use super::media::{MediaPair, Side};
 use crate::{
-    codecs::{Match, Selection},
+    codecs::{Listing, Match, Selection},
     ng::{Flag, Request},
     sdp::Media,
 };
@@ -51,8 +51,11 @@ pub(super) fn on_offer(
     warnings: &mut Vec<String>,
 ) -> Formats {
     let mut chosen = Selection::of(media);
-    let some_left = chosen.attempt(|chosen| chosen.apply(&request.codecs, true));
-    let asked = chosen.transcoding(&request.codecs);
+    let mut asked = Vec::new();
+    let some_left = chosen.attempt(|chosen| {
+        chosen.apply(&request.codecs, true);
+        asked = chosen.transcoding(&request.codecs);
+    });
     if !asked.is_empty() {
         warn(
             warnings,
@@ -78,9 +81,9 @@ pub(super) fn on_offer(
     if request.has(Flag::ReuseCodecs) {
         chosen.prefer(&pair.agreed);
     }
-    // What was withheld from the answerer must not come back in its answer.
-    receiver.confined = chosen.is_shorter();
     receiver.codecs = chosen.listing();
+    // What was withheld from the answerer must not come back in its answer.
+    receiver.confined = if chosen.is_shorter() { receiver.codecs.clone() } else { Listing::default() };
     Formats::from(&chosen)
 }
 
@@ -94,9 +97,9 @@ pub(super) fn on_answer(
 ) -> Formats {
     let mut chosen = Selection::of(media);
     let (sender, receiver) = pair.faces.split_mut(from);
-    if sender.confined {
+    if !sender.confined.is_empty() {
         let how = if request.has(Flag::AllowAsymmetricCodecs) { Match::Codec } else { Match::Number };
-        if !chosen.attempt(|chosen| chosen.confine(&sender.codecs, how)) {
+        if !chosen.attempt(|chosen| chosen.confine(&sender.confined, how)) {
             let kind = media.kind.as_str();
             warn(
                 warnings,

@@ -101,8 +101,8 @@ pub(super) struct Face {
     pub(super) protocol_name: String,
     /// The codecs the party was last told, in their order.
     pub(super) codecs: Listing,
-    /// It was not told all codecs of the offer: its answer is held to those it was.
-    pub(super) confined: bool,
+    /// Those it was offered, where they are not all of the offer: its answer is held to them.
+    pub(super) confined: Listing,
     /// First codec, `NAME/RATE[/CHANNELS]`.
     pub(super) codec: String,
     pub(super) clock_rates: SmallVec<[(u8, u32); 8]>,

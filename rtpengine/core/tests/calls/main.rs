@@ -9,6 +9,7 @@
 mod addresses_and_interfaces_follow_the_flags;
 mod adoption_rebuilds_calls_from_kernel_flows;
 mod an_m_line_keeps_its_mid;
+mod codecs;
 mod dtls_follows_ice;
 mod dtls_srtp_is_negotiated;
 mod dtls_support;

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use rtpengine_core::{
+    codecs::CodecList,
     io::{DtlsEvent, MediaEvent, Reason, RtcpUse, SsrcCounters},
     media::rtcp::{Block, Echo, Reports, SenderInfo},
     ng::{Command, Flag, IceLite, IceMode, RtcpMux, TransportProtocol},
@@ -203,6 +204,18 @@ fn run(pair: &mut Pair, step: &Step) {
             }
         }
         (request.osrtp.offer_rfc, request.osrtp.accept_rfc) = (bit(19), bit(20));
+        let lists =
+            [(33, CodecList::Strip, "PCMU"), (34, CodecList::Strip, "all"), (35, CodecList::Offer, "0")];
+        for (_, list, codec) in lists.into_iter().filter(|(number, ..)| bit(*number)) {
+            request.codecs.add(list, codec);
+        }
+        for (number, flag) in
+            [(36, Flag::AllowNoCodecMedia), (37, Flag::StaticCodecs), (38, Flag::ReuseCodecs)]
+        {
+            if bit(number) {
+                request.flags.insert(flag);
+            }
+        }
         (request.osrtp.offer_legacy, request.osrtp.accept_legacy) = (bit(21), bit(22));
     });
     pair.send(&request);
