@@ -6,6 +6,7 @@ mod a_debugged_call_logs_its_packets;
 mod a_killed_daemon_is_succeeded;
 mod a_start_that_cannot_work_fails_clearly;
 mod an_orderly_stop_leaves_nothing;
+mod codecs_are_filtered;
 mod debians_client_understands_the_daemon;
 mod dtls_meets_rtp;
 mod forked_branches_are_kept_apart;
