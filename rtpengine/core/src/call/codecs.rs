@@ -1,6 +1,8 @@
 //! Codecs of an m-line: what the receiver of an offer or answer reads, and what is remembered of it.
 
-use super::media::{MediaPair, Side};
+use smallvec::SmallVec;
+
+use super::media::{Face, MediaPair, Side};
 use crate::{
     codecs::{Listing, Match, Selection},
     ng::{Flag, Request},
@@ -52,10 +54,11 @@ pub(super) fn on_offer(
 ) -> Formats {
     let mut chosen = Selection::of(media);
     let mut asked = Vec::new();
-    let some_left = chosen.attempt(|chosen| {
-        chosen.apply(&request.codecs, true);
-        asked = chosen.transcoding(&request.codecs);
-    });
+    let some_left = request.codecs.is_empty()
+        || chosen.attempt(|chosen| {
+            chosen.apply(&request.codecs, true);
+            asked = chosen.transcoding(&request.codecs);
+        });
     if !asked.is_empty() {
         warn(
             warnings,
@@ -107,7 +110,7 @@ pub(super) fn on_answer(
             );
         }
     }
-    if !chosen.attempt(|chosen| chosen.apply(&request.codecs, false)) {
+    if !(request.codecs.is_empty() || chosen.attempt(|chosen| chosen.apply(&request.codecs, false))) {
         if request.has(Flag::AllowNoCodecMedia) {
             return Formats::Rejected;
         }
@@ -122,6 +125,19 @@ pub(super) fn on_answer(
     receiver.codecs = chosen.listing();
     pair.agreed = receiver.codecs.clone();
     Formats::from(&chosen)
+}
+
+/// Clock rates in Hz of what the party of `face` sends: payload types mean what its receiver wrote (RFC 3264 §5.1), and
+/// what it wrote itself where that says nothing.
+pub(super) fn clock_rates(face: &Face, receiver: &Face) -> SmallVec<[(u8, u32); 8]> {
+    let mut rates = face.clock_rates.clone();
+    for &(number, rate) in &receiver.clock_rates {
+        match rates.iter_mut().find(|(known, _)| *known == number) {
+            Some((_, known)) => *known = rate,
+            None => rates.push((number, rate)),
+        }
+    }
+    rates
 }
 
 fn none_left(media: &Media<'_>) -> String {

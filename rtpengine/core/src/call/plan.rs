@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::{
     agents::standings,
+    codecs,
     dialogue::Dialogue,
     dtls::{Association, withhold},
     encryption::{self, Treatment},
@@ -157,7 +158,11 @@ fn face_wires(
         let settings = settings(call, config, face, stream, component);
         let rtcp_sinks = to_rtcp.clone();
         let sinks = to_rtp.clone();
-        (stream, RelayStream { sinks, rtcp_sinks, discard: discard(call, sink, raw), ..settings })
+        let clock_rates = codecs::clock_rates(face, sink);
+        (
+            stream,
+            RelayStream { sinks, rtcp_sinks, discard: discard(call, sink, raw), clock_rates, ..settings },
+        )
     });
     let rtcp = face.rtcp.into_iter().chain(spares().filter_map(|spare| spare.rtcp)).map(|stream| {
         // RTCP goes on during hold (RFC 3264 section 8.4).

@@ -209,3 +209,20 @@ fn a_request_that_fails_remembers_nothing() {
     let answer = rewritten(&mut pair, Command::Answer, "", body.as_bytes());
     assert!(String::from_utf8(answer).unwrap().contains("RTP/AVP 8 0 101\r\n"));
 }
+
+#[test]
+fn clock_rates_are_those_of_the_receivers_numbers() {
+    let mut pair = Pair::new();
+    let body = |address: &str, port: u16, opus: u8| {
+        let lines = format!("a=rtpmap:{opus} opus/48000/2\r\n");
+        audio_with(address, port, &lines).replace("AVP 8 0 101", &format!("AVP {opus} 8"))
+    };
+    let callee = pair.offer("ft", "", &body("192.0.2.1", 2000, 111));
+    let caller = pair.answer("ft", "tt", &body("192.0.2.2", 3000, 96));
+    let rate = |seen, number| {
+        let rates = &pair.relay(seen).clock_rates;
+        rates.iter().find(|(known, _)| *known == number).map(|(_, rate)| *rate)
+    };
+    assert_eq!((rate(&caller, 96), rate(&callee, 111)), (Some(48_000), Some(48_000)));
+    assert_eq!((rate(&caller, 8), rate(&callee, 8)), (Some(8000), Some(8000)));
+}
