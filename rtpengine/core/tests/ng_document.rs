@@ -102,6 +102,7 @@ fn document() -> String {
         writeln!(out, "| {} | {} |", spellings(member.spellings()), status(member.status())).unwrap();
     }
     out.push_str(QUALITY);
+    out.push_str(include_str!("ng_document/codecs.md"));
     out
 }
 
