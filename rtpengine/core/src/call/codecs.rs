@@ -24,6 +24,20 @@ pub(super) enum Formats {
 }
 
 impl Formats {
+    /// Says at level DEBUG what is done.
+    pub(super) fn log(&self, call: &str, media: &Media<'_>) {
+        let (index, from) = (media.index, &media.formats);
+        match self {
+            Self::AsWritten => {}
+            Self::Changed(to) => {
+                tracing::debug!(target: "codec", call = %call, "media {index}: {from:?} becomes {to:?}")
+            }
+            Self::Rejected => {
+                tracing::debug!(target: "codec", call = %call, "media {index}: {from:?} rejected")
+            }
+        }
+    }
+
     /// What is to be written, if it is not what was read.
     pub(super) fn written(self) -> Option<Vec<String>> {
         match self {

@@ -164,6 +164,7 @@ impl Exchange<'_, '_> {
         } else {
             Formats::AsWritten
         };
+        formats.log(&draft.call.id, media);
         let refused = refused || matches!(formats, Formats::Rejected);
         match pair.carries {
             Carries::Foreign => {

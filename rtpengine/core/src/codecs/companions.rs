@@ -7,6 +7,10 @@ use crate::sdp::{Codec, codec::payload_type};
 /// The clock rate of telephone-event that goes with every codec where nothing fits better (RFC 4733 §7.1.1).
 const DEFAULT_RATE: u32 = 8000;
 
+/// How far one format may refer to another that refers to another: retransmission of redundancy of a codec is 2. Bodies
+/// with longer chains are not worth the time.
+const MAX_CHAIN: usize = 8;
+
 /// Removes from `entries` what went with formats of `original` that are gone. What `is_wanted` stays.
 ///
 /// Something that had no codec of its clock rate to begin with is left alone, and so is `telephone-event/8000` as long as
@@ -16,8 +20,8 @@ pub(super) fn settle<'m, 'a>(
     entries: &mut Vec<Entry<'m, 'a>>,
     is_wanted: impl Fn(&Entry<'m, 'a>) -> bool,
 ) {
-    // What is removed may take along what refers to it: each round removes something or is the last.
-    loop {
+    // What is removed may take along what refers to it.
+    for _ in 0..MAX_CHAIN {
         let kept = entries.clone();
         entries.retain(|entry| is_wanted(entry) || !is_orphan(entry, original, &kept));
         if entries.len() == kept.len() {

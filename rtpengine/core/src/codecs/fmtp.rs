@@ -143,7 +143,7 @@ fn parameter<'f>(fmtp: &'f str, name: &str) -> Option<&'f str> {
 /// What fixes the form of AMR packets, and the modes allowed.
 struct Amr<'f> {
     framing: (bool, bool, bool, Option<&'f str>),
-    /// One bit a mode; all without `mode-set`.
+    /// One bit a mode; all without a `mode-set` that can be read.
     modes: u16,
 }
 
@@ -154,10 +154,10 @@ impl<'f> Amr<'f> {
         let (crc, robust) = (on("crc"), on("robust-sorting"));
         // Each of these implies octet-aligned operation (RFC 4867 §8.1).
         let aligned = on("octet-align") || crc || robust || interleaving.is_some();
-        let modes = parameter(fmtp, "mode-set").map_or(u16::MAX, |set| {
-            let modes = set.split(',').filter_map(|mode| mode.trim().parse::<u32>().ok());
-            modes.filter_map(|mode| 1u16.checked_shl(mode)).fold(0, |set, mode| set | mode)
-        });
+        let set = parameter(fmtp, "mode-set").unwrap_or_default();
+        let modes = set.split(',').filter_map(|mode| mode.trim().parse().ok());
+        let modes = modes.filter_map(|mode| 1u16.checked_shl(mode)).fold(0, |set, mode| set | mode);
+        let modes = if modes == 0 { u16::MAX } else { modes };
         Self { framing: (aligned, crc, robust, interleaving), modes }
     }
 }
@@ -258,7 +258,7 @@ mod tests {
             assert!(same(name, "mode-set=0,2,4,7", "mode-set=7"));
             assert!(same(name, "mode-set=0", ""));
             assert!(!same(name, "mode-set=0,1", "mode-set=2"));
-            assert!(!same(name, "mode-set=99", "mode-set=0"), "no such mode");
+            assert!(same(name, "mode-set=99", "mode-set=0"), "unreadable is as good as none");
         }
     }
 

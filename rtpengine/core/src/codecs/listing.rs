@@ -51,13 +51,22 @@ impl Listing {
         })
     }
 
+    /// The same, to look for formats in.
+    pub(super) fn lookup(&self) -> Lookup<'_> {
+        Lookup(self.formats().collect())
+    }
+}
+
+/// A [`Listing`] taken apart.
+pub(super) struct Lookup<'l>(Vec<(&'l str, Option<Codec<'l>>)>);
+
+impl Lookup<'_> {
     /// The position of a format.
-    #[must_use]
-    pub fn position(&self, entry: &Entry<'_, '_>, how: Match) -> Option<usize> {
-        let number = self.formats().position(|(format, codec)| is_same_number(entry, format, codec));
+    pub(super) fn position(&self, entry: &Entry<'_, '_>, how: Match) -> Option<usize> {
+        let number = self.0.iter().position(|(format, codec)| is_same_number(entry, format, *codec));
         number.or_else(|| {
             let codec = entry.codec.filter(|_| how == Match::Codec)?;
-            self.formats().position(|(_, known)| known.is_some_and(|known| fmtp::compatible(&known, codec)))
+            self.0.iter().position(|(_, known)| known.is_some_and(|known| fmtp::compatible(&known, codec)))
         })
     }
 }

@@ -155,7 +155,8 @@ impl<'m, 'a> Selection<'m, 'a> {
 
     /// Removes what is not in `listing`.
     pub fn confine(&mut self, listing: &Listing, how: Match) {
-        self.entries.retain(|entry| listing.position(entry, how).is_some());
+        let listed = listing.lookup();
+        self.entries.retain(|entry| listed.position(entry, how).is_some());
         self.settle(|_| false);
     }
 
@@ -181,7 +182,8 @@ impl<'m, 'a> Selection<'m, 'a> {
 
     /// Puts what is in `listing` in front, in its order.
     pub fn prefer(&mut self, listing: &Listing) {
-        let position = |entry: &Entry<'_, '_>| listing.position(entry, Match::Codec).unwrap_or(usize::MAX);
+        let listed = listing.lookup();
+        let position = |entry: &Entry<'_, '_>| listed.position(entry, Match::Codec).unwrap_or(usize::MAX);
         self.entries.sort_by_cached_key(position);
     }
 
