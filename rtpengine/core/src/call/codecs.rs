@@ -66,13 +66,19 @@ pub(super) fn on_offer(
     media: &Media<'_>,
     warnings: &mut Vec<String>,
 ) -> Formats {
+    let receiver = pair.faces.get_mut(from.other());
+    let flags = [Flag::StaticCodecs, Flag::ReuseCodecs];
+    if request.codecs.is_empty() && !flags.into_iter().any(|flag| request.has(flag)) {
+        receiver.codecs = Listing::of(media);
+        receiver.confined = Listing::default();
+        return Formats::AsWritten;
+    }
     let mut chosen = Selection::of(media);
     let mut asked = Vec::new();
-    let some_left = request.codecs.is_empty()
-        || chosen.attempt(|chosen| {
-            chosen.apply(&request.codecs, true);
-            asked = chosen.transcoding(&request.codecs);
-        });
+    let some_left = chosen.attempt(|chosen| {
+        chosen.apply(&request.codecs, true);
+        asked = chosen.transcoding(&request.codecs);
+    });
     if !asked.is_empty() {
         warn(
             warnings,
@@ -85,7 +91,6 @@ pub(super) fn on_offer(
         }
         warn(warnings, none_left(media));
     }
-    let receiver = pair.faces.get_mut(from.other());
     if request.has(Flag::StaticCodecs) && !receiver.codecs.is_empty() {
         let mut missing = Vec::new();
         let some_left = chosen.attempt(|chosen| missing = chosen.repeat(&receiver.codecs));
@@ -112,8 +117,15 @@ pub(super) fn on_answer(
     media: &Media<'_>,
     warnings: &mut Vec<String>,
 ) -> Formats {
-    let mut chosen = Selection::of(media);
     let (sender, receiver) = pair.faces.split_mut(from);
+    let flags = [Flag::SingleCodec, Flag::ReuseCodecs];
+    let asked = !request.codecs.is_empty() || flags.into_iter().any(|flag| request.has(flag));
+    if !asked && sender.confined.is_empty() {
+        receiver.codecs = Listing::of(media);
+        pair.agreed = receiver.codecs.clone();
+        return Formats::AsWritten;
+    }
+    let mut chosen = Selection::of(media);
     if !sender.confined.is_empty() {
         let how = if request.has(Flag::AllowAsymmetricCodecs) { Match::Codec } else { Match::Number };
         if !chosen.attempt(|chosen| chosen.confine(&sender.confined, how)) {
@@ -124,7 +136,7 @@ pub(super) fn on_answer(
             );
         }
     }
-    if !(request.codecs.is_empty() || chosen.attempt(|chosen| chosen.apply(&request.codecs, false))) {
+    if !chosen.attempt(|chosen| chosen.apply(&request.codecs, false)) {
         if request.has(Flag::AllowNoCodecMedia) {
             return Formats::Rejected;
         }

@@ -1,9 +1,9 @@
 //! A list of codecs that is remembered from one message to another.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, sync::Arc};
 
 use super::{fmtp, select::Entry};
-use crate::sdp::{Codec, codec::payload_type};
+use crate::sdp::{Codec, Media, codec::payload_type};
 
 /// How a format is looked for in a [`Listing`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,22 +14,37 @@ pub enum Match {
     Codec,
 }
 
-/// The formats of an m-line and what they stand for, in one piece of memory, as calls keep several of them.
+/// The formats of an m-line and what they stand for. Calls keep several, and are copied for every request: a copy is
+/// another reference.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Listing(Box<str>);
+pub struct Listing(Arc<str>);
 
 impl Listing {
+    /// All formats of an m-line.
+    #[must_use]
+    pub fn of(media: &Media<'_>) -> Self {
+        Self::write(media.formats.iter().map(|format| Entry::of(media, format)))
+    }
+
     /// A line for each: the format, its rtpmap, and behind a tab its fmtp.
-    pub(super) fn of<'m, 'a: 'm>(entries: impl Iterator<Item = &'m Entry<'m, 'a>>) -> Self {
-        let mut text = String::new();
-        for entry in entries {
-            // Writing into a String cannot fail.
-            let _ = write!(text, "{}", entry.format);
-            if let Some(codec) = entry.codec {
-                let _ = write!(text, " {codec}");
-            }
-            if let Some(fmtp) = entry.codec.and_then(|codec| codec.fmtp) {
-                let _ = write!(text, "\t{fmtp}");
+    pub(super) fn write<'m, 'a: 'm>(entries: impl Iterator<Item = Entry<'m, 'a>>) -> Self {
+        /// Room for what is usual, in bytes.
+        const USUAL: usize = 256;
+        let mut text = String::with_capacity(USUAL);
+        for Entry { format, codec } in entries {
+            text.push_str(format);
+            if let Some(codec) = codec {
+                text.push(' ');
+                text.push_str(codec.encoding);
+                // Writing into a String cannot fail.
+                let _ = write!(text, "/{}", codec.clock_rate);
+                if codec.channels != 1 {
+                    let _ = write!(text, "/{}", codec.channels);
+                }
+                if let Some(fmtp) = codec.fmtp {
+                    text.push('\t');
+                    text.push_str(fmtp);
+                }
             }
             text.push('\n');
         }

@@ -6,7 +6,7 @@ use super::{
     options::{CodecList, CodecOptions},
     spec::{CodecSpec, Pattern},
 };
-use crate::sdp::{Codec, Media, MediaKind};
+use crate::sdp::{Codec, Media, MediaKind, codec::payload_type};
 
 /// One format of an m-line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,11 @@ pub struct Entry<'m, 'a> {
     pub codec: Option<&'m Codec<'a>>,
 }
 
-impl Entry<'_, '_> {
+impl<'m, 'a> Entry<'m, 'a> {
+    pub(super) fn of(media: &'m Media<'a>, format: &'a str) -> Self {
+        Self { format, codec: payload_type(format).and_then(|number| media.codec(number)) }
+    }
+
     /// Media itself rather than what goes with it. A format of unknown meaning counts as media.
     fn is_media(&self) -> bool {
         self.codec.is_none_or(|codec| !codec.is_supplemental())
@@ -51,8 +55,7 @@ impl<'m, 'a> Selection<'m, 'a> {
         let mut original: Vec<Entry<'m, 'a>> = Vec::with_capacity(media.formats.len());
         for format in &media.formats {
             if !original.iter().any(|known| known.format == *format) {
-                let codec = crate::sdp::codec::payload_type(format).and_then(|number| media.codec(number));
-                original.push(Entry { format, codec });
+                original.push(Entry::of(media, format));
             }
         }
         let entries = original.clone();
@@ -80,7 +83,7 @@ impl<'m, 'a> Selection<'m, 'a> {
     /// The formats left, to be remembered.
     #[must_use]
     pub fn listing(&self) -> Listing {
-        Listing::of(self.entries.iter())
+        Listing::write(self.entries.iter().copied())
     }
 
     /// Makes a change unless that leaves no media where there was some. `false`: it would have.

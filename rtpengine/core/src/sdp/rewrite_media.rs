@@ -57,12 +57,11 @@ pub(super) fn section(
     let lines = session.media_lines(media);
     let end = content_end(lines);
     let title = lines.iter().take(end).skip(1).take_while(|line| line.letter == b'i').count();
-    let formats: SmallVec<[&str; 16]> = match plan.formats {
-        None => media.formats.iter().copied().collect(),
-        Some(formats) => formats.iter().map(String::as_str).collect(),
+    let rtpmaps = if plan.complete_rtpmaps {
+        missing_rtpmaps(media, plan.formats, lines, end)
+    } else {
+        SmallVec::new()
     };
-    let rtpmaps =
-        if plan.complete_rtpmaps { missing_rtpmaps(media, &formats, lines, end) } else { SmallVec::new() };
     let mut state = Section { media, plan, form, connection, wrote: Wrote::default() };
 
     for (at, line) in lines.iter().enumerate().take(end) {
@@ -242,7 +241,7 @@ fn insert_rtpmap(out: &mut Writer, codec: &Codec<'_>) {
 /// any codec line it precedes the first attribute. A payload type with an unreadable rtpmap keeps that.
 fn missing_rtpmaps<'m, 'a>(
     media: &'m Media<'a>,
-    formats: &[&str],
+    formats: Option<&[String]>,
     lines: &[Line<'_>],
     end: usize,
 ) -> SmallVec<[(usize, &'m Codec<'a>); 8]> {
@@ -251,7 +250,13 @@ fn missing_rtpmaps<'m, 'a>(
         return missing;
     }
     let mut order = [usize::MAX; 128];
-    for (position, format) in formats.iter().enumerate().rev() {
+    let count = formats.map_or(media.formats.len(), <[String]>::len);
+    for position in (0..count).rev() {
+        let format = match formats {
+            None => media.formats.get(position).copied(),
+            Some(formats) => formats.get(position).map(String::as_str),
+        };
+        let format = format.unwrap_or_default();
         if let Some(slot) = codec::payload_type(format).and_then(|pt| order.get_mut(usize::from(pt))) {
             *slot = position;
         }
