@@ -11,6 +11,7 @@ use super::{
     error::CallError,
     interfaces::Interfaces,
     limits::SystemLoad,
+    looping,
     model::Call,
     rng::Rng,
     statistics::{EndedBy, Tally},
@@ -51,6 +52,8 @@ pub struct Engine {
     pub(super) next_stream: u64,
     pub(super) next_affinity: u32,
     pub(super) next_check_mono_us: u64,
+    /// Marks our bodies, for `loop protect`.
+    pub(super) mark: String,
 }
 
 impl Engine {
@@ -72,6 +75,7 @@ impl Engine {
             next_stream: 0,
             next_affinity: 0,
             next_check_mono_us: 0,
+            mark: looping::mark(seed),
         }
     }
 
@@ -88,6 +92,7 @@ impl Engine {
         self.tally.start(now);
         let result = match request.command {
             Command::Ping => Ok(Reply::pong()),
+            Command::Offer | Command::Answer if self.is_looping(request) => Ok(self.untouched(request)),
             Command::Offer | Command::Answer if is_fragment(request) => self.fragment(now, request, plane),
             Command::Offer => self.offer(now, source, request, plane),
             Command::Answer => self.answer(now, request, plane),
@@ -228,6 +233,7 @@ impl Engine {
                 now,
                 config: &self.config,
                 interfaces: &mut self.interfaces,
+                mark: &self.mark,
                 rng: &mut self.rng,
                 next_stream: &mut self.next_stream,
                 plane: &mut *plane,

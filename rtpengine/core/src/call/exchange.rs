@@ -12,9 +12,9 @@ use super::{
     ice::{self, Signal, Wording},
     interfaces::{Family, LocalIdx, Wanted},
     media::{Carries, Face, MediaPair, Side, carries},
-    mids, mux, spares,
+    mids, mux, packet_time, spares,
     twins::{self, Twin},
-    wording::{self, MediaWording},
+    wording::{self, BodyWording, MediaWording},
 };
 use crate::{
     io::StreamId,
@@ -112,15 +112,24 @@ impl Exchange<'_, '_> {
             ..if ours { STRIP_KEYS } else { STRIP }
         };
         let ice_lite = self.is_lite(draft);
-        let body = wording::body(self.session, &plans, strip, ice_lite, shown, self.request, &mut sent);
+        let whole = BodyWording { strip, ice_lite, shown, request: self.request, mark: draft.mark };
+        let finished = wording::body(self.session, &plans, &whole, &mut sent);
+        if !finished.disturbed.is_empty() {
+            let names = finished.disturbed.join(", ");
+            draft.warnings.push(format!("sdp-attr changes what encryption and ICE rest on: {names}"));
+        }
         if let Some(party) = draft.call.party_mut(receiver) {
             party.sent = sent;
         }
-        Ok(body)
+        Ok(finished.body)
     }
 
     fn call_settings(&self, draft: &mut Draft<'_>) {
         let (request, call) = (self.request, &mut draft.call);
+        let edits = &request.edits;
+        if self.offer && (edits.ptime.is_some() || edits.ptime_reverse.is_some()) {
+            draft.warnings.push(packet_time::WARNING.into());
+        }
         match request.tos {
             TosRequest::Default => call.tos = draft.config.tos,
             TosRequest::Unchanged => {}
@@ -290,6 +299,9 @@ impl Exchange<'_, '_> {
     fn policies(&self, pair: &mut MediaPair) {
         let (sender, receiver) = pair.faces.split_mut(self.from);
         sender.asymmetric = self.request.has(Flag::Asymmetric);
+        if self.offer {
+            packet_time::on_offer(self.request, sender);
+        }
         let (strict, handover) =
             (self.request.has(Flag::StrictSource), self.request.has(Flag::MediaHandover));
         for face in [sender, receiver] {
@@ -504,6 +516,7 @@ impl Exchange<'_, '_> {
         if !self.request.has(Flag::OriginalSendrecv) {
             plan.direction = Some(media.effective_direction());
         }
+        plan.ptime = packet_time::written(self.request, self.offer, media, face);
         let changed = protocol != media.protocol;
         plan.protocol = protocol.name().filter(|_| changed);
         let offerer = if self.offer { sender } else { face };

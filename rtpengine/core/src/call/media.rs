@@ -127,6 +127,8 @@ pub(super) struct Face {
     /// Sockets at the other addresses of the interface, for ICE.
     pub(super) spares: SmallVec<[Spare; 0]>,
     pub(super) ice: FaceIce,
+    /// `ptime-reverse` of the party's last offer, milliseconds.
+    pub(super) ptime: Option<u32>,
     /// `a=mid`
     pub(super) mid: Option<String>,
 }

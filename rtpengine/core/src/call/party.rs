@@ -32,7 +32,8 @@ pub(super) struct Sent {
     pub(super) username: Option<String>,
     pub(super) session_id: Option<String>,
     pub(super) session_name: Option<String>,
+    /// That of the last body.
     pub(super) version: Option<u64>,
-    /// The body as it was with `version`.
-    pub(super) body: Vec<u8>,
+    /// Of the last body.
+    pub(super) digest: u64,
 }

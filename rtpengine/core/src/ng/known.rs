@@ -96,7 +96,7 @@ names! {
         DetectDtmf NotYet ["detect DTMF"];
         Directional NotYet ["directional"];
         DiscardRecording NotYet ["discard recording"];
-        EarlyMedia NotYet ["early media"];
+        EarlyMedia Harmless ["early media"];
         Egress NotYet ["egress"];
         ExcludeRecording NotYet ["exclude recording"];
         Fast NotYet ["fast"];
@@ -105,7 +105,7 @@ names! {
         GenerateRtcp Built ["generate RTCP"];
         Inactive NotYet ["inactive"];
         InjectDtmf NotYet ["inject DTMF"];
-        LoopProtect NotYet ["loop protect"];
+        LoopProtect Built ["loop protect"];
         Mix NotYet ["mix"];
         NatWait NotYet ["NAT wait"];
         PadCrypto Built ["pad crypto"];
@@ -122,10 +122,10 @@ names! {
         Siprec NotYet ["SIPREC"];
         SkipRecordingDb NotYet ["skip recording db"];
         StaticCodecs Built ["static codecs"];
-        StripExtmap NotYet ["strip extmap"];
+        StripExtmap Built ["strip extmap"];
         SymmetricCodecs Harmless ["symmetric codecs"];
         TrickleIce Built ["trickle ICE"];
-        WebRtc NotYet ["WebRTC"];
+        WebRtc Built ["WebRTC"];
     }
 }
 
@@ -188,7 +188,7 @@ names! {
         DtmfSecurityTrigger NotYet ["DTMF-security-trigger"];
         DtmfSecurityTriggerEnd NotYet ["DTMF-security-trigger-end"];
         Duration NotYet ["duration"];
-        Extmap NotYet ["extmap"];
+        Extmap Built ["extmap"];
         File NotYet ["file"];
         Frequency NotYet ["frequency", "frequencies"];
         FromTags NotYet ["from-tags"];
@@ -199,8 +199,8 @@ names! {
         OutputDestination NotYet ["output-destination"];
         Pause NotYet ["pause"];
         Peer NotYet ["peer"];
-        Ptime NotYet ["ptime"];
-        PtimeReverse NotYet ["ptime-reverse"];
+        Ptime Built ["ptime"];
+        PtimeReverse Built ["ptime-reverse"];
         RecordingDir NotYet ["recording-dir"];
         RecordingFile NotYet ["recording-file"];
         RecordingMetadata NotYet ["recording-metadata"];
@@ -208,7 +208,7 @@ names! {
         RecordingPattern NotYet ["recording-pattern"];
         RepeatDuration NotYet ["repeat-duration"];
         RepeatTimes NotYet ["repeat-times"];
-        SdpAttr NotYet ["sdp-attr"];
+        SdpAttr Built ["sdp-attr"];
         SipCode Harmless ["SIP code"];
         SipMessageType Harmless ["SIP message type"];
         SourceTag NotYet ["source-tag"];
@@ -312,6 +312,7 @@ pub const FLAG_PREFIXES: &[(&str, Key)] = &[
     ("replace-", Key::Replace),
     ("rtcp-mux-", Key::RtcpMux),
     ("sdp-attr-", Key::SdpAttr),
+    ("extmap-", Key::Extmap),
 ];
 
 /// Values that ask for what happens anyway, by key.

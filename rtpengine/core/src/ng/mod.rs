@@ -3,6 +3,7 @@
 pub mod bencode;
 pub mod cache;
 pub mod command;
+pub mod edits;
 pub mod flags;
 pub mod guard;
 pub mod json;
@@ -16,6 +17,7 @@ pub mod statistics;
 pub mod value;
 
 pub use command::Command;
+pub use edits::BodyEdits;
 pub use guard::Encoding;
 pub use known::{Flag, Key, NameSet, Replace, RtcpMux};
 pub use reply::{Outcome, Reply};

@@ -1,6 +1,7 @@
 //! From a dictionary to a [`Request`].
 
 mod codecs;
+mod edits;
 mod values;
 
 use super::command::Command;
@@ -28,6 +29,10 @@ pub enum RequestError {
     #[error("Key \"{0}\" must be a string in UTF-8")]
     NotText(&'static str),
 }
+
+/// What the flag `WebRTC` stands for.
+const WEBRTC: &str = "transport-protocol=UDP/TLS/RTP/SAVPF ICE=force trickle-ICE rtcp-mux-offer rtcp-mux-require \
+                      no-rtcp-attribute SDES-off generate-mid";
 
 impl Request {
     /// Reads a request. Keys and flags come in any spelling ([`super::spelling`]); flags as a list or as a string.
@@ -136,6 +141,10 @@ impl Request {
                 self.dtls.fingerprint = self.choose(key, value, &named).or(self.dtls.fingerprint);
             }
             Key::Codec => self.codec_key(value),
+            Key::SdpAttr => self.sdp_attr(value, false),
+            Key::Extmap => self.extmap(value),
+            Key::Ptime => self.edits.ptime = self.packet_time(key, value),
+            Key::PtimeReverse => self.edits.ptime_reverse = self.packet_time(key, value),
             Key::AudioPlayer
             | Key::RecordCall
             | Key::T38
@@ -153,7 +162,6 @@ impl Request {
             | Key::DtmfSecurityTrigger
             | Key::DtmfSecurityTriggerEnd
             | Key::Duration
-            | Key::Extmap
             | Key::File
             | Key::Frequency
             | Key::FromTags
@@ -164,8 +172,6 @@ impl Request {
             | Key::OutputDestination
             | Key::Pause
             | Key::Peer
-            | Key::Ptime
-            | Key::PtimeReverse
             | Key::RecordingDir
             | Key::RecordingFile
             | Key::RecordingMetadata
@@ -173,7 +179,6 @@ impl Request {
             | Key::RecordingPattern
             | Key::RepeatDuration
             | Key::RepeatTimes
-            | Key::SdpAttr
             | Key::SipCode
             | Key::SipMessageType
             | Key::SourceTag
@@ -225,12 +230,18 @@ impl Request {
             if flag == Flag::GenerateRtcp {
                 self.generate_rtcp = Some(true);
             }
+            self.edits.extmap.everything |= flag == Flag::StripExtmap;
+            if flag == Flag::WebRtc {
+                flags::items(&Value::from(WEBRTC), &mut |item| self.flag(item));
+            }
             self.flags.insert(flag);
             return;
         }
         for (prefix, key) in FLAG_PREFIXES {
             let Some(rest) = spelling::strip_prefix(name, prefix) else { continue };
             match value_status(*key, rest) {
+                Status::Built if *key == Key::SdpAttr => self.sdp_attr_flag(rest),
+                Status::Built if *key == Key::Extmap => self.extmap_flag(rest),
                 // Keys behind prefixes never fail: those that can are not in the list.
                 Status::Built => _ = self.apply(*key, &Value::Str(rest.to_vec())),
                 Status::Harmless => {}
@@ -243,6 +254,9 @@ impl Request {
 
     /// `key=value` among flags.
     fn pair(&mut self, name: &[u8], value: &Value) {
+        if let (Some(rest), Some(value)) = (spelling::strip_prefix(name, "sdp-attr-"), value.as_bytes()) {
+            return self.sdp_attr_flag(&[rest, b"=", value].concat());
+        }
         match Key::find(name) {
             // `codec-set-opus/48000/2////mode=30`: the prefix counts, the rest is a value with an equals sign.
             None if FLAG_PREFIXES
@@ -252,6 +266,7 @@ impl Request {
                 note(&mut self.not_built, name);
             }
             Some(Key::Flags | Key::Command) | None => note(&mut self.unknown, name),
+            Some(Key::SdpAttr) => self.sdp_attr(value, true),
             Some(key) => {
                 if let Err(error) = self.apply(key, value) {
                     note(&mut self.invalid, error.to_string().as_bytes());

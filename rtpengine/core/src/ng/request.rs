@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::command::Command;
+use super::edits::BodyEdits;
 use super::known::{Flag, NameSet, Replace, RtcpMux};
 use crate::{
     codecs::CodecOptions,
@@ -203,6 +204,8 @@ pub struct Request {
     pub drop_traffic: Option<DropTraffic>,
     /// `generate RTCP`, also as a flag.
     pub generate_rtcp: Option<bool>,
+    /// `sdp-attr`, `extmap`, `ptime`...
+    pub edits: BodyEdits,
     /// `limit` of `list`.
     pub limit: Option<u32>,
     /// `supports` contains `load limit`.
@@ -253,6 +256,7 @@ impl Request {
             endpoint_learning: None,
             drop_traffic: None,
             generate_rtcp: None,
+            edits: BodyEdits::default(),
             limit: None,
             supports_load_limit: false,
             not_built: Vec::new(),

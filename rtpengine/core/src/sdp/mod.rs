@@ -5,6 +5,7 @@
 //! understands travel through unchanged and in order.
 
 mod attribute;
+pub mod attributes;
 pub mod codec;
 mod error;
 mod formats;

@@ -106,6 +106,8 @@ pub struct MediaPlan<'p> {
     pub direction: Option<Direction>,
     /// Adds `a=rtpmap` for static payload types that have none (RTP only).
     pub complete_rtpmaps: bool,
+    /// `a=ptime` in milliseconds, added where there is none.
+    pub ptime: Option<u32>,
     /// Adds `a=mid` with this value where there is none (`generate mid`).
     pub mid: Option<&'p str>,
     /// Attributes to add at the end, without `a=`: keys and ICE.

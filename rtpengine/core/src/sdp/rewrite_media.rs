@@ -86,6 +86,7 @@ struct Wrote {
     direction: bool,
     rtcp: bool,
     rtcp_mux: bool,
+    ptime: bool,
 }
 
 struct Section<'s, 'a> {
@@ -143,6 +144,13 @@ impl Section<'_, '_> {
                     }
                 }
                 AttributeKind::Mid if self.form == Form::Twin => {}
+                AttributeKind::Ptime if plan.ptime.is_some() => {
+                    if let Some(ptime) =
+                        plan.ptime.filter(|_| !std::mem::replace(&mut self.wrote.ptime, true))
+                    {
+                        out.replace(line, &[b"a=ptime:", ptime.to_string().as_bytes()]);
+                    }
+                }
                 AttributeKind::NotAnAttribute
                 | AttributeKind::RtpMap
                 | AttributeKind::Fmtp
@@ -197,6 +205,9 @@ impl Section<'_, '_> {
         };
         for line in self.plan.crypto.iter().filter(|line| self.form == Form::Own || !keys(line)) {
             out.insert(format_args!("a={}", line.0));
+        }
+        if let Some(ptime) = self.plan.ptime.filter(|_| !self.wrote.ptime) {
+            out.insert(format_args!("a=ptime:{ptime}"));
         }
         if let Some(direction) = self.plan.direction.filter(|_| !self.wrote.direction) {
             out.insert(format_args!("a={}", direction.as_str()));
