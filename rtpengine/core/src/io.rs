@@ -8,9 +8,11 @@ use smallvec::SmallVec;
 use crate::media::rtcp::Reports;
 
 pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole};
+pub use self::handling::Handling;
 pub use rtpengine_common::reason::Reason;
 
 mod dtls;
+mod handling;
 
 /// The moment an input is handled at, as read by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -158,6 +160,8 @@ pub struct RelayStream {
     /// (RFC 3264 section 8.4), except with [`Reason::NoKeys`]: then nothing is forwarded, and there are no sinks but those of
     /// a flow that inherits its keys.
     pub discard: Option<Reason>,
+    /// What else is done to packets.
+    pub handling: Handling,
     /// What the party encrypts with: SRTP and SRTCP from the party is decrypted with it before it goes to the sinks.
     /// `None`: packets are taken as they are, because they are not encrypted or are forwarded without being changed.
     ///

@@ -40,6 +40,7 @@ mod batch;
 mod counters;
 mod crypto;
 mod gate;
+mod handling;
 mod load;
 mod pool;
 mod queue;

@@ -233,7 +233,8 @@ impl Shard {
         };
         let out = self.streams.get_mut(to).ok_or(Reason::NoSink)?;
         let active = out.active.as_mut().ok_or(Reason::NoEndpoint)?;
-        let destination = active.destination.as_ref().ok_or(Reason::NoEndpoint)?;
+        let unreachable = active.unreachable();
+        let destination = active.destination.as_ref().ok_or(unreachable)?;
         let sent = match active.transmit.context() {
             None => self.batch.send(out.socket.as_fd(), destination, packets, Place::Received),
             Some(context) => {

@@ -11,7 +11,7 @@ use rtpengine_core::media::ssrc::{MAX_PAYLOAD_TYPES, MAX_SSRCS, Reception};
 use super::counters::RelayCounters;
 
 /// The reasons the relay can drop a packet for, in the order of [`StreamShared::drops`].
-const DROP_REASONS: [Reason; 14] = [
+const DROP_REASONS: [Reason; 17] = [
     Reason::NotEstablished,
     Reason::Malformed,
     Reason::NotRtp,
@@ -21,6 +21,9 @@ const DROP_REASONS: [Reason; 14] = [
     Reason::NoSink,
     Reason::NoEndpoint,
     Reason::Hold,
+    Reason::Blackhole,
+    Reason::NatWait,
+    Reason::PacketLength,
     Reason::NoKeys,
     Reason::SrtpAuthentication,
     Reason::SrtpReplay,
@@ -97,7 +100,7 @@ impl StreamShared {
 
     /// Counts a packet that is not forwarded. All but those held back on request are errors.
     pub(super) fn dropped(&self, reason: Reason, count: u64) {
-        if reason != Reason::Hold {
+        if !matches!(reason, Reason::Hold | Reason::Blackhole | Reason::NatWait | Reason::PacketLength) {
             add(&self.errors, count);
         }
         if let Some((_, cell)) = DROP_REASONS.iter().zip(&self.drops).find(|(known, _)| **known == reason) {

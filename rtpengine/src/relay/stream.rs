@@ -16,6 +16,7 @@ use super::batch::Slot;
 use super::counters::KernelFold;
 use super::crypto;
 use super::gate::Gate;
+use super::handling::Handler;
 use super::pool::Follower;
 use super::rtcp::Reader;
 use super::shared::StreamShared;
@@ -85,6 +86,7 @@ pub(super) struct Active {
     component: Component,
     tracker: EndpointTracker,
     discard: Option<Reason>,
+    handler: Handler,
     awaits_keys: bool,
     passes_dtls: bool,
     clock_rates: SmallVec<[(u8, u32); 8]>,
@@ -96,6 +98,11 @@ pub(super) struct Active {
 }
 
 impl Active {
+    /// Why nothing goes to the party where there is no destination.
+    pub(super) fn unreachable(&self) -> Reason {
+        self.handler.unreachable(self.tracker.epoch())
+    }
+
     /// The keys of a direction with what is known of the streams under them.
     pub(super) fn context(&mut self, direction: Direction) -> Option<&mut Context> {
         match direction {
@@ -136,6 +143,8 @@ impl Stream {
         }
         let gate = previous.as_mut().and_then(|active| active.ice.take());
         let reader = previous.as_ref().map(|active| active.rtcp).unwrap_or_default();
+        let handler = previous.as_ref().map_or_else(Handler::default, |active| active.handler);
+        let handler = handler.configure(config.handling);
         let (tracker, receive, transmit) = match previous {
             Some(active) => {
                 let active = *active;
@@ -148,12 +157,13 @@ impl Stream {
         self.active = Some(Box::new(Active {
             sinks: sinks(&config.sinks),
             rtcp_sinks: sinks(&config.rtcp_sinks),
-            destination: tracker.endpoint().map(SockAddr::from),
+            destination: tracker.endpoint().filter(|_| handler.may_send(tracker.epoch())).map(SockAddr::from),
             transmit: transmit.configure(config.transmit_crypto),
             receive: receive.configure(config.receive_crypto),
             component: config.component,
             tracker,
             discard: config.discard,
+            handler,
             awaits_keys: config.awaits_keys,
             passes_dtls: config.passes_dtls,
             clock_rates: config.clock_rates,
@@ -203,7 +213,8 @@ impl Stream {
             Verdict::Drop(reason) => return (Err(reason), None),
             Verdict::Settle(endpoint) => Some(endpoint),
         };
-        if active.tracker.endpoint() != before {
+        let heard = active.handler.hear(active.tracker.epoch());
+        if heard || active.tracker.endpoint() != before {
             active.destination = active.tracker.endpoint().map(SockAddr::from);
         }
         if let Some(endpoint) = settled {
@@ -216,12 +227,17 @@ impl Stream {
                     active.clock_rates.iter().find(|(payload_type, _)| *payload_type == header.payload_type);
                 let rate = known.map(|(_, rate)| *rate).or_else(|| static_clock_rate(header.payload_type));
                 self.reception.packet(&header, received, now.mono_us, rate);
+                let packet = payload.get_mut(..*packet.length).unwrap_or_default();
+                if let Err(reason) = active.handler.rtp(&header, packet) {
+                    return (Err(reason), settled);
+                }
                 Route::Media
             }
             Kind::Rtcp => Route::Control,
             Kind::Raw | Kind::Refused(_) => Route::Media,
         };
         let held = active.discard.filter(|reason| route == Route::Media || *reason == Reason::NoKeys);
+        let held = held.or_else(|| active.handler.refuses(route));
         (held.map_or(Ok(route), Err), settled)
     }
 

@@ -197,6 +197,7 @@ impl<'a> Draft<'a> {
             alive_mono_us: self.now.mono_us,
             packets_seen: 0,
             clock_rate: None,
+            packets_before: 0,
             since_unix_us: self.now.unix_us,
             configured: None,
             dtls: SocketDtls::default(),

@@ -283,6 +283,7 @@ impl Engine {
         }
         self.engage(now, key);
         self.plan(key);
+        self.open_nats(key, plane);
         for socket in gone {
             self.by_stream.remove(&socket.stream);
             if let Some(pool) = self.interfaces.pool_mut(socket.local_idx) {

@@ -12,7 +12,7 @@ use super::{
     ice::{self, Signal, Wording},
     interfaces::{Family, LocalIdx, Wanted},
     media::{Carries, Face, MediaPair, Side, carries},
-    mids, mux, packet_time, spares,
+    media_flags, mids, mux, packet_time, spares,
     twins::{self, Twin},
     wording::{self, BodyWording, MediaWording},
 };
@@ -304,6 +304,7 @@ impl Exchange<'_, '_> {
         }
         let (strict, handover) =
             (self.request.has(Flag::StrictSource), self.request.has(Flag::MediaHandover));
+        media_flags::on_message(self.request, self.offer, sender, receiver);
         for face in [sender, receiver] {
             face.strict_source = strict || (face.strict_source && !self.offer);
             face.media_handover = handover || (face.media_handover && !self.offer);

@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux, twins::Twin};
+use super::{
+    encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, media_flags::MediaFlags, mux::Mux,
+    twins::Twin,
+};
 use crate::{
     codecs::Listing,
     io::StreamId,
@@ -120,6 +123,7 @@ pub(super) struct Face {
     pub(super) asymmetric: bool,
     pub(super) strict_source: bool,
     pub(super) media_handover: bool,
+    pub(super) flags: MediaFlags,
     /// The local address of the sockets.
     pub(super) local: Option<LocalIdx>,
     pub(super) rtp: Option<StreamId>,

@@ -21,6 +21,7 @@ mod limits;
 mod list;
 mod looping;
 mod media;
+mod media_flags;
 mod mids;
 mod model;
 mod mux;

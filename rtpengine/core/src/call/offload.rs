@@ -41,20 +41,36 @@ pub(super) fn decide(
     if !wire.relay.endpoint_settled {
         return Err(Reason::NotEstablished);
     }
+    if wire.relay.handling.echo.is_some() {
+        return Err(Reason::Echo);
+    }
+    if wire.relay.handling.block_short {
+        return Err(Reason::PacketLength);
+    }
     let sink = match wire.relay.sinks.as_slice() {
         [] => return Err(Reason::NoSink),
         [sink] => call.socket(*sink).ok_or(Reason::NoSink)?,
         [_, _, ..] => return Err(Reason::ManyOutputs),
     };
     let inherits_keys = wire.treatment == Treatment::Inherited;
+    let dropped = wire.relay.discard == Some(Reason::Blackhole) && wire.treatment == Treatment::Clear;
     match wire.relay.discard {
         // What the relay cannot read the kernel can.
         Some(Reason::NoKeys) if inherits_keys => {}
+        // What is not encrypted is dropped without a look at it.
+        Some(Reason::Blackhole) if dropped => {}
         Some(reason) => return Err(reason),
         None => {}
     }
     let socket = call.socket(wire.stream).ok_or(Reason::NoSink)?;
-    let to = sink.endpoint.ok_or(Reason::NoEndpoint)?;
+    let output = match sink.endpoint {
+        _ if dropped => None,
+        Some(to) => {
+            let (stream, from, tos) = (sink.stream, sink.local, call.tos);
+            Some(FlowOutput { stream, from, to, tos, crypto: transmit.clone() })
+        }
+        None => return Err(Reason::NoEndpoint),
+    };
     let receive = &wire.relay.receive_crypto;
     if [receive, &transmit].into_iter().flatten().any(|keys| !is_for_kernel(keys)) {
         return Err(Reason::Srtp);
@@ -70,13 +86,7 @@ pub(super) fn decide(
         rtcp_mux,
         source,
         mismatch,
-        outputs: smallvec![FlowOutput {
-            stream: sink.stream,
-            from: sink.local,
-            to,
-            tos: call.tos,
-            crypto: transmit,
-        }],
+        outputs: output.into_iter().collect(),
         crypto: receive.clone(),
         inherits_keys,
         payload_types: smallvec![],

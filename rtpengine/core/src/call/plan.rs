@@ -11,14 +11,15 @@ use super::{
     engine::{CallKey, Engine},
     ice::Standing,
     media::{Carries, Face, MediaPair, Side},
+    media_flags,
     model::Call,
     offload,
 };
 use crate::{
     config::CoreConfig,
     io::{
-        Component, FlowCommand, Learning, Output, Reason, RelayCommand, RelayStream, RtcpUse, SourcePolicy,
-        StreamId,
+        Component, FlowCommand, Handling, Learning, Output, Reason, RelayCommand, RelayStream, RtcpUse,
+        SourcePolicy, StreamId,
     },
 };
 
@@ -58,6 +59,10 @@ impl Engine {
         let keyed = wires.iter().filter(|wire| wire.relay.transmit_crypto.is_some());
         let transmit: SmallVec<[_; 4]> =
             keyed.map(|wire| (wire.stream, wire.relay.transmit_crypto.clone())).collect();
+        let waits = |wire: &&Wire| {
+            wire.relay.handling.awaits_packets && !media_flags::has_heard(call, wire.stream, &wire.relay)
+        };
+        let waiting: SmallVec<[StreamId; 2]> = wires.iter().filter(waits).map(|wire| wire.stream).collect();
         for wire in wires {
             let stream = wire.stream;
             if let Some(socket) = call.socket_mut(stream) {
@@ -66,7 +71,9 @@ impl Engine {
             let sink = wire.relay.sinks.first();
             let transmit = transmit.iter().find(|(stream, _)| Some(stream) == sink);
             let transmit = transmit.and_then(|(_, keys)| keys.clone());
-            let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire, transmit);
+            let waits = sink.is_some_and(|sink| waiting.contains(sink));
+            let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire, transmit)
+                .and_then(|flow| if waits { Err(Reason::NatWait) } else { Ok(flow) });
             let Some(socket) = call.socket_mut(stream) else { continue };
             if socket.configured.as_deref() != Some(&wire.relay) {
                 let config = Box::new(wire.relay);
@@ -202,14 +209,17 @@ fn face_wires(
             }
             Treatment::NoKeys => withhold(relay, false, |_| false),
         }
+        media_flags::apply(call, face, treatment, *stream, relay);
     }
     wires.into_iter()
 }
 
 /// Why media for this sink is discarded, if it is.
 fn discard(call: &Call, sink: &Face, raw: bool) -> Option<Reason> {
-    let held = !raw && sink.filled && !sink.direction.receives();
-    (held || call.drop_traffic).then_some(Reason::Hold)
+    if call.drop_traffic {
+        return Some(Reason::Blackhole);
+    }
+    (!raw && sink.filled && !sink.direction.receives()).then_some(Reason::Hold)
 }
 
 /// What a socket is told about its party, without any sinks.
@@ -251,6 +261,7 @@ fn settings(
         sinks: SmallVec::new(),
         rtcp_sinks: SmallVec::new(),
         discard: None,
+        handling: Handling::default(),
         receive_crypto: None,
         transmit_crypto: None,
         ice: SmallVec::new(),

@@ -37,6 +37,8 @@ pub(super) struct Socket {
     pub(super) packets_seen: u64,
     /// Clock rate of the media that arrived then, Hz; `None` where that is not known.
     pub(super) clock_rate: Option<u32>,
+    /// Those from earlier addresses of the party.
+    pub(super) packets_before: u64,
     /// Last signalling, Unix microseconds.
     pub(super) since_unix_us: u64,
     /// What the relay was last told; `None`: not configured yet.
@@ -107,6 +109,7 @@ impl Socket {
     fn restart(&mut self, endpoint: Option<SocketAddr>) {
         self.endpoint = endpoint;
         self.settled = false;
+        self.packets_before = self.packets_seen;
         self.epoch = self.epoch.wrapping_add(1);
     }
 

@@ -32,6 +32,7 @@ impl Engine {
             if let Some(by) = over(call, now, &self.config) {
                 self.end_call(now, key, by, plane);
             }
+            self.open_nats(key, plane);
         }
     }
 

@@ -4,5 +4,6 @@ pub mod classify;
 pub mod emodel;
 pub mod learning;
 pub mod rtcp;
+pub mod short;
 pub mod ssrc;
 pub mod stun;

@@ -14,3 +14,16 @@ pub struct BodyEdits {
     /// `ptime-reverse`: what the answer to this offer is to say, milliseconds.
     pub ptime_reverse: Option<u32>,
 }
+
+/// `media echo`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MediaEcho {
+    /// `blackhole` or `sinkhole`: media is discarded.
+    Blackhole,
+    /// `forward`: the receiver of the message hears itself, its sender nothing.
+    Forward,
+    /// `backwards`: the other way round.
+    Backwards,
+    /// `both`: each hears itself.
+    Both,
+}

@@ -92,7 +92,7 @@ names! {
         Bidirectional NotYet ["bidirectional"];
         BlockDtmf NotYet ["block DTMF"];
         BlockEgress NotYet ["block egress"];
-        BlockShort NotYet ["block short", "block short packets"];
+        BlockShort Built ["block short", "block short packets"];
         DetectDtmf NotYet ["detect DTMF"];
         Directional NotYet ["directional"];
         DiscardRecording NotYet ["discard recording"];
@@ -107,11 +107,11 @@ names! {
         InjectDtmf NotYet ["inject DTMF"];
         LoopProtect Built ["loop protect"];
         Mix NotYet ["mix"];
-        NatWait NotYet ["NAT wait"];
+        NatWait Built ["NAT wait"];
         PadCrypto Built ["pad crypto"];
         Passthrough NotYet ["passthrough"];
         Pause NotYet ["pause"];
-        PierceNat NotYet ["pierce NAT"];
+        PierceNat Built ["pierce NAT"];
         RecordCall NotYet ["record call"];
         RecordingAnnouncement NotYet ["recording announcement"];
         Recrypt NotYet ["recrypt"];
@@ -193,7 +193,7 @@ names! {
         Frequency NotYet ["frequency", "frequencies"];
         FromTags NotYet ["from-tags"];
         InboundPeer NotYet ["inbound-peer"];
-        MediaEcho NotYet ["media echo"];
+        MediaEcho Built ["media echo"];
         Moh NotYet ["moh"];
         OutboundPeer NotYet ["outbound-peer"];
         OutputDestination NotYet ["output-destination"];

@@ -17,7 +17,7 @@ pub mod statistics;
 pub mod value;
 
 pub use command::Command;
-pub use edits::BodyEdits;
+pub use edits::{BodyEdits, MediaEcho};
 pub use guard::Encoding;
 pub use known::{Flag, Key, NameSet, Replace, RtcpMux};
 pub use reply::{Outcome, Reply};

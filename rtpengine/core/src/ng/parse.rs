@@ -145,6 +145,7 @@ impl Request {
             Key::Extmap => self.extmap(value),
             Key::Ptime => self.edits.ptime = self.packet_time(key, value),
             Key::PtimeReverse => self.edits.ptime_reverse = self.packet_time(key, value),
+            Key::MediaEcho => self.media_echo = self.choose(key, value, edits::MEDIA_ECHO),
             Key::AudioPlayer
             | Key::RecordCall
             | Key::T38
@@ -166,7 +167,6 @@ impl Request {
             | Key::Frequency
             | Key::FromTags
             | Key::InboundPeer
-            | Key::MediaEcho
             | Key::Moh
             | Key::OutboundPeer
             | Key::OutputDestination

@@ -1,11 +1,27 @@
-//! `sdp-attr`, `extmap` and `ptime`.
+//! `sdp-attr`, `extmap`, `ptime` and `media echo`.
 
 use super::{MAX_NAMES, clip, note};
+use crate::ng::edits::MediaEcho;
 use crate::ng::known::Key;
 use crate::ng::request::Request;
 use crate::ng::spelling;
 use crate::ng::value::{Dict, Value};
 use crate::sdp::attributes::{Change, Scope};
+
+/// Values of `media echo`.
+pub(super) const MEDIA_ECHO: &[(&str, MediaEcho)] = &[
+    ("blackhole", MediaEcho::Blackhole),
+    ("sinkhole", MediaEcho::Blackhole),
+    ("forward", MediaEcho::Forward),
+    ("fwd", MediaEcho::Forward),
+    ("fw", MediaEcho::Forward),
+    ("backwards", MediaEcho::Backwards),
+    ("backward", MediaEcho::Backwards),
+    ("back", MediaEcho::Backwards),
+    ("bkw", MediaEcho::Backwards),
+    ("bk", MediaEcho::Backwards),
+    ("both", MediaEcho::Both),
+];
 
 /// Longest packet that `ptime` may ask for, milliseconds: more than any codec makes.
 const MAX_PTIME: u32 = 1000;

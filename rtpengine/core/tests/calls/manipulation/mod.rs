@@ -9,6 +9,7 @@ mod combined;
 mod directions;
 mod extensions;
 mod loops;
+mod media_flags;
 mod packet_times;
 mod versions;
 mod webrtc;
