@@ -15,6 +15,7 @@ mod ice_finds_a_way;
 mod interfaces_are_chosen_by_name;
 mod media_are_forwarded_by_the_kernel;
 mod media_are_relayed_in_userspace;
+mod media_is_echoed_dropped_and_held;
 mod neighbours_and_links_are_followed;
 mod nothing_is_lost_between_kernel_and_userspace;
 mod packets_in_the_kernel_keep_a_call_alive;
