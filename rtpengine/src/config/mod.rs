@@ -17,6 +17,7 @@ use std::path::PathBuf;
 
 use rtpengine_core::config::{CoreConfig, LocalAddress, LogicalInterface, MosFormula};
 use rtpengine_core::io::Learning;
+use rtpengine_core::ng::Templates;
 
 use crate::dtls::{CertCipher, CertSignature, CertificateOptions, DtlsOptions};
 use crate::http::HttpOptions;
@@ -60,6 +61,17 @@ pub enum ConfigError {
         section: String,
         /// The sections there are.
         found: String,
+    },
+    /// The file lacks the section of templates.
+    #[error(
+        "configuration file {}: there is no section [{section}], which --templates names",
+        path.display()
+    )]
+    NoTemplates {
+        /// The file.
+        path: PathBuf,
+        /// The section looked for.
+        section: String,
     },
     /// A key is no option.
     #[error("unknown option '{}' {origin}; options have their long names there, see --help", key.escape_debug())]
@@ -203,6 +215,8 @@ pub struct Config {
     pub mos: MosFormula,
     /// `--measure-rtp`
     pub measure_rtp: bool,
+    /// The section `--templates`.
+    pub templates: Templates,
     /// `--software-id`, only letters, digits and dashes.
     pub software_id: String,
     /// What the operator should know, to be logged once logging runs.
@@ -286,6 +300,7 @@ impl Config {
                 .choice("mos", &[("CQ", MosFormula::Conversational), ("LQ", MosFormula::Listening)])?
                 .unwrap_or_default(),
             measure_rtp: settings.flag("measure-rtp"),
+            templates: templates(settings, &mut warnings)?,
             software_id: software_id(settings),
             warnings,
         };
@@ -430,6 +445,20 @@ fn dtls(settings: &Settings) -> Result<DtlsOptions, ConfigError> {
         ciphers: settings.text("dtls-ciphers").map_or(default.ciphers, |(text, _)| text.to_owned()),
         mtu: mtu.and_then(|mtu| mtu.try_into().ok()).unwrap_or(default.mtu),
     })
+}
+
+/// Those read from the file; what they say in vain is known at the start.
+fn templates(settings: &Settings, warnings: &mut Vec<String>) -> Result<Templates, ConfigError> {
+    match (settings.templates(), settings.text("templates")) {
+        (None, Some((text, origin))) if !text.is_empty() => {
+            Err(bad_value("templates", text, "a section of a configuration file, and none was read", origin))
+        }
+        (entries, _) => {
+            let templates = Templates::new(entries.unwrap_or_default().iter().cloned());
+            warnings.extend(templates.complaints());
+            Ok(templates)
+        }
+    }
 }
 
 fn software_id(settings: &Settings) -> String {

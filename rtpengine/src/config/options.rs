@@ -174,6 +174,13 @@ const AVAILABLE: &[OptionSpec] = &[
         Some("delayed"),
         "How the address of a party is learned from its packets",
     ),
+    value(
+        "templates",
+        None,
+        "STRING",
+        None,
+        "Section of the configuration file with signalling templates, for the ng key `template`",
+    ),
     flag("reject-invalid-sdp", None, "Refuse SDP bodies that end in a blank line"),
     value("software-id", None, "STRING", None, "Name shown to other systems; unset: rtpengine-VERSION"),
     flag("dtls-passive", None, "Prefer the passive DTLS role in all calls, as DTLS=passive does in one"),

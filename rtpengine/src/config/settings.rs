@@ -47,12 +47,24 @@ pub enum Given {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     entries: BTreeMap<&'static str, (Given, Origin)>,
+    templates: Option<Vec<(String, String)>>,
 }
 
 impl Settings {
     /// Sets an option unless it is set already: insert the stronger origin first.
     pub fn insert_below(&mut self, name: &'static str, given: Given, origin: Origin) {
         self.entries.entry(name).or_insert((given, origin));
+    }
+
+    /// Keeps the lines of the section that `--templates` names.
+    pub fn set_templates(&mut self, lines: Vec<(String, String)>) {
+        self.templates = Some(lines);
+    }
+
+    /// Name and text of every signalling template; `None` where no section was read.
+    #[must_use]
+    pub fn templates(&self) -> Option<&[(String, String)]> {
+        self.templates.as_deref()
     }
 
     /// Whether a flag is set.

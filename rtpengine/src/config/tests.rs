@@ -348,3 +348,29 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn templates_come_from_a_section_of_their_own() {
+    let text = "[rtpengine]\ninterface = 10.0.0.1\nlisten-ng = 2223\ntemplates = flags\n[flags]\nWebRTC = ICE=force rtcp-mux=[offer require] SDES=off ; x\nstart recording = label=a\n# no\n";
+    let config = with_file(text, &[]).unwrap();
+    let lines =
+        [("WebRTC", "ICE=force rtcp-mux=[offer require] SDES=off ; x"), ("start recording", "label=a")];
+    assert_eq!(
+        config.templates,
+        Templates::new(lines.map(|(name, text)| (name.to_owned(), text.to_owned())))
+    );
+    assert_eq!(config.warnings.iter().filter(|warning| warning.starts_with("template 'WebRTC'")).count(), 2);
+    assert_eq!(
+        with_file(&text.replace("templates = flags", ""), &[]).unwrap().templates,
+        Templates::default()
+    );
+    assert_eq!(
+        with_file(&text.replace("templates = flags", ""), &["--templates=flags"]).unwrap().templates,
+        config.templates
+    );
+    let missing = with_file(text, &["--templates=other"]).unwrap_err().to_string();
+    assert_eq!(missing, "configuration file /c/r.conf: there is no section [other], which --templates names");
+    assert!(refusal(&["--templates=flags"]).contains("none was read"));
+    let twice = with_file(&text.replace("# no", "WebRTC = x"), &[]).unwrap_err().to_string();
+    assert!(twice.contains("WebRTC") && twice.contains("[flags]"), "{twice}");
+}

@@ -199,8 +199,13 @@ mod tests {
     use crate::logging::Subsystem;
 
     /// Options the original knows although its manual page does not list them.
-    const NOT_IN_MANUAL: &[&str] =
-        &["dtmf-digit-delay", "janus-secret", "redis-delete-async", "redis-delete-async-interval"];
+    const NOT_IN_MANUAL: &[&str] = &[
+        "dtmf-digit-delay",
+        "janus-secret",
+        "redis-delete-async",
+        "redis-delete-async-interval",
+        "templates",
+    ];
 
     fn manual() -> BTreeSet<String> {
         let names = include_str!("../../tests/data/manual-options.txt").lines();

@@ -79,7 +79,9 @@ pub fn run(
     let control_tos = Arc::new(listeners.tos(config.control_tos.unwrap_or(0))?);
     let load_handle = engine_handle.clone();
     let backend = Backend::new(engine_handle, control_tos, Arc::clone(&offload));
-    let dispatcher = Arc::new(Dispatcher::new(backend.clone(), CacheLimits::default()));
+    let dispatcher = Arc::new(
+        Dispatcher::new(backend.clone(), CacheLimits::default()).with_templates(config.templates.clone()),
+    );
     let command_line = Arc::new(Cli::new(backend.clone(), levels.clone(), Start::new(&config, &levels)));
     let services =
         http::Services { dispatcher: Arc::clone(&dispatcher), cli: Arc::clone(&command_line), backend };

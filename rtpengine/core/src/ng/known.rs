@@ -214,7 +214,7 @@ names! {
         SourceTag NotYet ["source-tag"];
         StartPos NotYet ["start-pos"];
         T38Version NotYet ["T.38 version"];
-        Template NotYet ["template"];
+        Template Built ["template"];
         Trigger NotYet ["trigger"];
         TriggerEnd NotYet ["trigger-end", "end trigger"];
         TriggerEndDigits NotYet ["trigger-end-digits"];

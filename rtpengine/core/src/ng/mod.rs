@@ -14,6 +14,7 @@ pub mod reply;
 pub mod request;
 pub mod spelling;
 pub mod statistics;
+pub mod template;
 pub mod value;
 
 pub use command::Command;
@@ -24,4 +25,5 @@ pub use reply::{Outcome, Reply};
 pub use request::{
     AddressFamily, AllMode, DropTraffic, IceLite, IceMode, Request, TosRequest, TransportProtocol,
 };
+pub use template::Templates;
 pub use value::{Dict, DictKey, Value};

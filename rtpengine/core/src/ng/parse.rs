@@ -9,6 +9,7 @@ use super::flags::{self, Item};
 use super::known::{FLAG_PREFIXES, Flag, Key, Replace, RtcpMux, Status, value_status};
 use super::request::{AddressFamily, AllMode, DropTraffic, Request, TosRequest};
 use super::spelling;
+use super::template::Templates;
 use super::value::{Dict, Value};
 use crate::sdp::security::HashFunction;
 use values::{
@@ -40,10 +41,19 @@ impl Request {
     /// # Errors
     /// [`RequestError`]. Optional values that make no sense are ignored and named in [`Request::invalid`].
     pub fn parse(dict: &Dict) -> Result<Self, RequestError> {
+        Self::parse_with(dict, &Templates::default())
+    }
+
+    /// The same where there are templates.
+    ///
+    /// # Errors
+    /// As [`Request::parse`].
+    pub fn parse_with(dict: &Dict, templates: &Templates) -> Result<Self, RequestError> {
         let command =
             dict.get("command").or_else(|| lookup(dict, Key::Command)).ok_or(RequestError::NoCommand)?;
         let command = command.as_bytes().and_then(Command::from_wire).ok_or(RequestError::UnknownCommand)?;
         let mut request = Self::new(command);
+        request.take_templates(dict, templates);
         for (name, value) in dict.iter() {
             match Key::find(name) {
                 Some(key) => request.apply(key, value)?,
@@ -66,7 +76,8 @@ impl Request {
 
     fn apply(&mut self, key: Key, value: &Value) -> Result<(), RequestError> {
         match key {
-            Key::Command => {}
+            // Taken before everything else.
+            Key::Command | Key::Template => {}
             Key::Sdp => {
                 let bytes = value.as_bytes().ok_or(RequestError::NotText(key.name()))?;
                 self.sdp = (!bytes.is_empty()).then(|| bytes.to_vec());
@@ -184,7 +195,6 @@ impl Request {
             | Key::SourceTag
             | Key::StartPos
             | Key::T38Version
-            | Key::Template
             | Key::Trigger
             | Key::TriggerEnd
             | Key::TriggerEndDigits
@@ -210,7 +220,7 @@ impl Request {
         }
     }
 
-    fn flag(&mut self, item: Item<'_>) {
+    pub(super) fn flag(&mut self, item: Item<'_>) {
         if self.codec_flag(&item) {
             return;
         }

@@ -73,7 +73,7 @@ impl Request {
         found.map(|(_, choice)| choice.clone())
     }
 
-    pub(super) fn complain(&mut self, key: Key, value: &Value, wanted: &str) {
+    pub(in crate::ng) fn complain(&mut self, key: Key, value: &Value, wanted: &str) {
         if self.invalid.len() < MAX_NAMES {
             let given = value
                 .as_bytes()
