@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{
-    address,
+    address, bundle,
     codecs::{self, Formats},
     direction::{Placement, wanted},
     draft::Draft,
@@ -83,7 +83,9 @@ impl Exchange<'_, '_> {
             let (before, after) = medias.split_at_mut(index);
             let Some(pair) = after.first_mut() else { continue };
             if self.offer {
-                pair.faces.get_mut(self.from).twin = twins.get(index).copied().flatten();
+                let sender = pair.faces.get_mut(self.from);
+                sender.twin = twins.get(index).copied().flatten();
+                bundle::on_offer(self.request, self.session, media, sender, &mut draft.warnings);
             }
             let mut wording = self.media(draft, before, pair, media)?;
             let receiver = pair.faces.get_mut(self.from.other());
@@ -91,6 +93,8 @@ impl Exchange<'_, '_> {
             wording.plan.twin = twins::written(receiver, self.offer, media, &wording.plan);
             plans.push(wording);
         }
+        let (to, warnings) = (self.from.other(), &mut draft.warnings);
+        let group = bundle::group(self.request, self.offer, to, self.session, &medias, &mut plans, warnings);
         let relayed = medias.iter().find_map(|pair| pair.faces.get(self.from.other()).local);
         let ours = relayed.and_then(|local| draft.interfaces.local(local)).map(|local| local.advertised);
         let shown = self.request.media_address.filter(|_| ours.is_some()).or(ours);
@@ -112,7 +116,8 @@ impl Exchange<'_, '_> {
             ..if ours { STRIP_KEYS } else { STRIP }
         };
         let ice_lite = self.is_lite(draft);
-        let whole = BodyWording { strip, ice_lite, shown, request: self.request, mark: draft.mark };
+        let bundle = group.as_deref();
+        let whole = BodyWording { strip, ice_lite, bundle, shown, request: self.request, mark: draft.mark };
         let finished = wording::body(self.session, &plans, &whole, &mut sent);
         if !finished.disturbed.is_empty() {
             let names = finished.disturbed.join(", ");

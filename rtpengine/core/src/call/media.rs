@@ -124,6 +124,8 @@ pub(super) struct Face {
     pub(super) strict_source: bool,
     pub(super) media_handover: bool,
     pub(super) flags: MediaFlags,
+    /// The party offered the m-line in a BUNDLE group that may be accepted.
+    pub(super) bundled: bool,
     /// The local address of the sockets.
     pub(super) local: Option<LocalIdx>,
     pub(super) rtp: Option<StreamId>,

@@ -4,6 +4,7 @@ mod address;
 mod adopt;
 mod agents;
 mod answer;
+mod bundle;
 mod codecs;
 mod delete;
 mod dialogue;

@@ -39,6 +39,8 @@ impl From<MediaPlan<'static>> for MediaWording {
 pub(super) struct BodyWording<'a> {
     pub(super) strip: Strip,
     pub(super) ice_lite: bool,
+    /// The m-line in a BUNDLE group.
+    pub(super) bundle: Option<&'a str>,
     /// The address of the first relayed m-line.
     pub(super) shown: Option<IpAddr>,
     pub(super) request: &'a Request,
@@ -53,7 +55,7 @@ pub(super) fn body(
     wording: &BodyWording<'_>,
     sent: &mut Sent,
 ) -> Finished {
-    let BodyWording { strip, ice_lite, shown, request, mark } = *wording;
+    let BodyWording { strip, ice_lite, bundle, shown, request, mark } = *wording;
     if let Some(origin) = session.origin {
         sent.username.get_or_insert_with(|| origin.username.to_owned());
         sent.session_id.get_or_insert_with(|| origin.session_id.to_owned());
@@ -72,7 +74,8 @@ pub(super) fn body(
             ..media.plan
         })
         .collect();
-    let mut plan = RewritePlan { session: SessionPlan { strip, ice_lite, ..SessionPlan::default() }, medias };
+    let mut plan =
+        RewritePlan { session: SessionPlan { strip, ice_lite, bundle, ..SessionPlan::default() }, medias };
     if full || replace.has(Replace::Origin) {
         plan.session.origin.address = shown;
     }

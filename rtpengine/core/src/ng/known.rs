@@ -179,7 +179,7 @@ names! {
         Alias NotYet ["alias"];
         Blob NotYet ["blob"];
         Blob64 NotYet ["blob64"];
-        Bundle NotYet ["bundle"];
+        Bundle Built ["bundle"];
         Codec Built ["codec"];
         Code NotYet ["code", "digit"];
         DbId NotYet ["db-id"];
@@ -313,6 +313,7 @@ pub const FLAG_PREFIXES: &[(&str, Key)] = &[
     ("rtcp-mux-", Key::RtcpMux),
     ("sdp-attr-", Key::SdpAttr),
     ("extmap-", Key::Extmap),
+    ("bundle-", Key::Bundle),
 ];
 
 /// Values that ask for what happens anyway, by key.

@@ -18,7 +18,7 @@ pub mod template;
 pub mod value;
 
 pub use command::Command;
-pub use edits::{BodyEdits, MediaEcho};
+pub use edits::{BodyEdits, BundleOptions, MediaEcho};
 pub use guard::Encoding;
 pub use known::{Flag, Key, NameSet, Replace, RtcpMux};
 pub use reply::{Outcome, Reply};

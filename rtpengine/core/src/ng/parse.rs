@@ -154,6 +154,12 @@ impl Request {
             Key::Codec => self.codec_key(value),
             Key::SdpAttr => self.sdp_attr(value, false),
             Key::Extmap => self.extmap(value),
+            Key::Bundle => flags::items(value, &mut |item| match item {
+                Item::Name(name) if self.bundle.apply(name) => {}
+                Item::Name(name) | Item::Pair(name, _) => {
+                    note(&mut self.unknown, &[b"bundle-", name].concat())
+                }
+            }),
             Key::Ptime => self.edits.ptime = self.packet_time(key, value),
             Key::PtimeReverse => self.edits.ptime_reverse = self.packet_time(key, value),
             Key::MediaEcho => self.media_echo = self.choose(key, value, edits::MEDIA_ECHO),
@@ -166,7 +172,6 @@ impl Request {
             | Key::Alias
             | Key::Blob
             | Key::Blob64
-            | Key::Bundle
             | Key::Code
             | Key::DbId
             | Key::DtmfDelay

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::command::Command;
-use super::edits::{BodyEdits, MediaEcho};
+use super::edits::{BodyEdits, BundleOptions, MediaEcho};
 use super::known::{Flag, NameSet, Replace, RtcpMux};
 use crate::{
     codecs::CodecOptions,
@@ -206,6 +206,8 @@ pub struct Request {
     pub generate_rtcp: Option<bool>,
     /// `sdp-attr`, `extmap`, `ptime`...
     pub edits: BodyEdits,
+    /// `bundle`.
+    pub bundle: BundleOptions,
     /// `media echo`.
     pub media_echo: Option<MediaEcho>,
     /// `limit` of `list`.
@@ -259,6 +261,7 @@ impl Request {
             drop_traffic: None,
             generate_rtcp: None,
             edits: BodyEdits::default(),
+            bundle: BundleOptions::default(),
             media_echo: None,
             limit: None,
             supports_load_limit: false,

@@ -51,6 +51,7 @@ fn member() -> impl Strategy<Value = String> {
             .prop_map(|flag| format!(r#""flags":["{flag}"]"#)),
         "(origin|origin-full|SDP version|force-increment-sdp-ver|session name|username|zero address|session connection)"
             .prop_map(|member| format!(r#""replace":["{member}"]"#)),
+        "(accept|offer|require|reject|strip|x)".prop_map(|word| format!(r#""bundle":["{word}"],"rtcp-mux":["offer"]"#)),
         "(start|stop)".prop_map(|word| format!(r#""drop-traffic":"{word}""#)),
     ]
 }

@@ -5,6 +5,7 @@
 
 mod arbitrary;
 mod attributes;
+mod bundles;
 mod combined;
 mod directions;
 mod extensions;
