@@ -26,7 +26,8 @@ the cookie and comes in the encoding of the request. Over UDP (`listen-ng`) a me
 - In names of commands, keys, flags and in fixed values, case does not matter, and space, hyphen and underscore are the
   same.
 - `flags`, `replace`, `rtcp-mux` and `direction` are lists, or one string with white space between the members. In
-  `flags`, also called `rtpp-flags`, a member may be `flag`, `key=value` or `key=[value value]`.
+  `flags`, also called `rtpp-flags`, a member may be `flag`, `key=value` or `key=[value value]`, and in brackets
+  `key=[value value]` again.
 - A key or flag that is known and not available is ignored, and the reply's `warning` names it. One that nobody knows
   is ignored and logged once. A value that makes no sense is ignored and named in the `warning`.
 ";
@@ -103,6 +104,7 @@ fn document() -> String {
     }
     out.push_str(QUALITY);
     out.push_str(include_str!("ng_document/codecs.md"));
+    out.push_str(include_str!("ng_document/bodies.md"));
     out
 }
 

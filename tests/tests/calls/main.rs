@@ -25,4 +25,5 @@ mod rtcp_is_understood;
 mod srtp_is_translated_by_the_kernel;
 mod srtp_meets_rtp;
 mod strangers_hear_nothing;
+mod templates_go_for_requests;
 mod two_daemons_share_the_devices;

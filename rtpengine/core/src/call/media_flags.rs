@@ -88,6 +88,9 @@ pub(super) fn apply(
         // The keys are the parties' own: nothing can be changed and sent back.
         (Echo::Back, Treatment::Unread | Treatment::Inherited | Treatment::NoKeys) => {
             relay.discard = Some(Reason::NoKeys);
+            relay.sinks.clear();
+            relay.rtcp_sinks.clear();
+            relay.passes_dtls = false;
         }
         (Echo::Off | Echo::Discard, _) => relay.discard = Some(Reason::Blackhole),
     }

@@ -5,7 +5,7 @@ use rtpengine_core::{
     codecs::CodecList,
     io::{DtlsEvent, MediaEvent, Reason, RtcpUse, SsrcCounters},
     media::rtcp::{Block, Echo, Reports, SenderInfo},
-    ng::{Command, Flag, IceLite, IceMode, RtcpMux, TransportProtocol},
+    ng::{Command, DropTraffic, Flag, IceLite, IceMode, MediaEcho, RtcpMux, TransportProtocol},
     sdp::security::HashFunction,
 };
 
@@ -183,6 +183,23 @@ fn run(pair: &mut Pair, step: &Step) {
         }
         request.generate_rtcp = [None, None, Some(true), Some(false)][(bits >> 13 & 3) as usize];
         request.delete_delay = bit(10).then_some(2);
+        let handled = step.flags.wrapping_mul(0xd6e8_feb8_6659_fd93) >> 40;
+        for (number, flag) in
+            [Flag::NatWait, Flag::PierceNat, Flag::BlockShort, Flag::LoopProtect].into_iter().enumerate()
+        {
+            if handled >> number & 1 == 1 {
+                request.flags.insert(flag);
+            }
+        }
+        request.media_echo = [MediaEcho::Blackhole, MediaEcho::Both, MediaEcho::Forward]
+            .get((handled >> 4 & 7) as usize)
+            .copied();
+        request.drop_traffic =
+            [DropTraffic::Start, DropTraffic::Stop].get((handled >> 7 & 7) as usize).copied();
+        if handled >> 10 & 3 == 3 {
+            request.bundle.apply(b"accept");
+            request.bundle.apply(b"offer");
+        }
         let transports = [
             TransportProtocol::RtpAvp,
             TransportProtocol::RtpSavp,
