@@ -97,6 +97,10 @@ pub enum Reason {
     Srtp = 81,
     /// Encrypted on one side at least, and the keys are not agreed on or not known: nothing is forwarded.
     NoKeys = 82,
+    /// `block media`: media from this party does not reach the other one.
+    Blocked = 83,
+    /// `silence media`: the payload is replaced, which is done in userspace.
+    Silenced = 84,
 }
 
 /// Highest per-packet reason plus one: size of a row of the reason counters.

@@ -192,6 +192,7 @@ fn open_streams(
                 sinks: [sink].into_iter().collect(),
                 rtcp_sinks: [sink].into_iter().collect(),
                 discard: None,
+                filter: None,
                 receive_crypto: crypto(1)?,
                 transmit_crypto: crypto(2)?,
                 ice: Default::default(),

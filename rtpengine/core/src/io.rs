@@ -6,9 +6,11 @@ use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
 
 pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole};
+pub use self::filter::{Filter, MediaRule, Payload, SinkRule};
 pub use rtpengine_common::reason::Reason;
 
 mod dtls;
+mod filter;
 
 /// The moment an input is handled at, as read by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -144,6 +146,8 @@ pub struct RelayStream {
     /// (RFC 3264 section 8.4), except with [`Reason::NoKeys`]: then nothing is forwarded, and there are no sinks but those of
     /// a flow that inherits its keys.
     pub discard: Option<Reason>,
+    /// What of the media reaches which sink. `None`: everything reaches all of them.
+    pub filter: Option<Box<Filter>>,
     /// What the party encrypts with: SRTP and SRTCP from the party is decrypted with it before it goes to the sinks.
     /// `None`: packets are taken as they are, because they are not encrypted or are forwarded without being changed.
     ///

@@ -38,6 +38,7 @@
 mod batch;
 mod counters;
 mod crypto;
+mod filter;
 mod gate;
 mod load;
 mod pool;

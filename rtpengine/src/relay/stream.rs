@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rtpengine_core::io::{Component, MediaEvent, Now, Reason, RelayStream, StreamId};
+use rtpengine_core::io::{Component, Filter, MediaEvent, Now, Reason, RelayStream, StreamId};
 use rtpengine_core::media::classify::{Kind, classify};
 use rtpengine_core::media::learning::{EndpointTracker, Verdict};
 use rtpengine_core::media::ssrc::{Reception, static_clock_rate};
@@ -84,8 +84,10 @@ pub(super) struct Active {
     component: Component,
     tracker: EndpointTracker,
     discard: Option<Reason>,
+    /// What of the media reaches which sink.
+    pub filter: Option<Box<Filter>>,
     awaits_keys: bool,
-    passes_dtls: bool,
+    pub passes_dtls: bool,
     clock_rates: SmallVec<[(u8, u32); 8]>,
     tos: Option<u8>,
     /// Where STUN goes.
@@ -151,6 +153,7 @@ impl Stream {
             component: config.component,
             tracker,
             discard: config.discard,
+            filter: config.filter,
             awaits_keys: config.awaits_keys,
             passes_dtls: config.passes_dtls,
             clock_rates: config.clock_rates,

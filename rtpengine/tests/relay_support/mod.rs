@@ -154,6 +154,7 @@ pub fn settings(component: Component, endpoint: Option<SocketAddr>, sinks: &[Por
         sinks: sinks.clone().into(),
         rtcp_sinks: sinks.into(),
         discard: None,
+        filter: None,
         receive_crypto: None,
         transmit_crypto: None,
         ice: Default::default(),

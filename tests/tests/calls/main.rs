@@ -12,6 +12,7 @@ mod forked_branches_are_kept_apart;
 mod hold_is_silent_and_ends;
 mod ice_finds_a_way;
 mod interfaces_are_chosen_by_name;
+mod media_are_blocked_and_silenced;
 mod media_are_forwarded_by_the_kernel;
 mod media_are_relayed_in_userspace;
 mod neighbours_and_links_are_followed;

@@ -12,6 +12,7 @@ use super::{
     interfaces::Interfaces,
     limits::SystemLoad,
     model::Call,
+    restraint::Kind,
     rng::Rng,
     statistics::{EndedBy, Tally},
 };
@@ -95,20 +96,20 @@ impl Engine {
             Command::Query => self.query(request, plane),
             Command::List => Ok(self.list(request)),
             Command::Statistics => Ok(self.statistics(now, plane)),
+            Command::BlockMedia => self.restrain(now, request, Kind::Media, true),
+            Command::UnblockMedia => self.restrain(now, request, Kind::Media, false),
+            Command::SilenceMedia => self.restrain(now, request, Kind::Silence, true),
+            Command::UnsilenceMedia => self.restrain(now, request, Kind::Silence, false),
+            Command::BlockDtmf => self.restrain(now, request, Kind::Dtmf, true),
+            Command::UnblockDtmf => self.restrain(now, request, Kind::Dtmf, false),
             later @ (Command::StartRecording
             | Command::StopRecording
             | Command::PauseRecording
             | Command::StartForwarding
             | Command::StopForwarding
-            | Command::BlockDtmf
-            | Command::UnblockDtmf
-            | Command::BlockMedia
-            | Command::UnblockMedia
             | Command::PlayMedia
             | Command::StopMedia
             | Command::PlayDtmf
-            | Command::SilenceMedia
-            | Command::UnsilenceMedia
             | Command::Publish
             | Command::SubscribeRequest
             | Command::SubscribeAnswer

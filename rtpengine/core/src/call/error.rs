@@ -25,6 +25,8 @@ pub(super) enum CallError {
     NotFound,
     #[error("Unknown tag '{0}': the answer belongs to no offer of this call; send the offer first")]
     NoOffer(String),
+    #[error("No call participant has the {0} given")]
+    NoParticipant(&'static str),
     #[error("Command '{0}' is not available in this release")]
     NotBuilt(&'static str),
     #[error(transparent)]

@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux, twins::Twin};
+use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux, silence, twins::Twin};
 use crate::{
-    io::StreamId,
+    io::{Payload, StreamId},
     sdp::{Direction, Media, Protocol},
 };
 
@@ -101,6 +101,8 @@ pub(super) struct Face {
     /// First codec, `NAME/RATE[/CHANNELS]`.
     pub(super) codec: String,
     pub(super) clock_rates: SmallVec<[(u8, u32); 8]>,
+    /// Payload types that blocking and silencing need to know.
+    pub(super) payloads: SmallVec<[(u8, Payload); 4]>,
     /// As the party signalled it, zero address included.
     pub(super) direction: Direction,
     /// The address in the party's SDP; where its RTP goes by that.
@@ -148,6 +150,7 @@ impl Face {
         });
         self.clock_rates =
             media.codecs.iter().map(|codec| (codec.payload_type, codec.clock_rate)).take(32).collect();
+        self.payloads = silence::payloads(media);
         self.direction = media.effective_direction();
     }
 

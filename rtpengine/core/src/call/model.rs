@@ -9,6 +9,7 @@ use super::{
     ice::AgentId,
     media::{Side, Sides},
     party::{Party, PartyId, Sent},
+    restraint::{OfCall, OfParty},
     socket::Socket,
 };
 use crate::io::{Affinity, Learning, Now, StreamId};
@@ -32,6 +33,8 @@ pub(super) struct Call {
     pub(super) learning: Option<Learning>,
     /// `drop-traffic`
     pub(super) drop_traffic: bool,
+    /// What of its media is blocked.
+    pub(super) restraint: OfCall,
     /// Everything about it is logged, every packet in the kernel included.
     pub(super) debug: bool,
     next_party: u32,
@@ -55,6 +58,7 @@ impl Call {
             tos: None,
             learning: None,
             drop_traffic: false,
+            restraint: OfCall::default(),
             debug: false,
             next_party: 0,
             next_agent: 0,
@@ -85,6 +89,7 @@ impl Call {
             metadata: None,
             created_unix_us: now.unix_us,
             offerer,
+            restraint: OfParty::default(),
             sent: Sent::default(),
         });
         id
@@ -148,10 +153,24 @@ impl Call {
         self.party(*dialogue.parties.get(Side::Answerer)).is_some_and(|party| party.tag.is_none())
     }
 
+    /// The parties that receive media of a party, and whether they do by subscription.
+    pub(super) fn peers_of(&self, party: PartyId) -> Vec<(PartyId, bool)> {
+        let mut peers = Vec::new();
+        for dialogue in self.dialogues.iter().filter(|dialogue| dialogue.has(party)) {
+            let Some(side) = dialogue.side_of(party, Side::Offerer) else { continue };
+            let peer = (*dialogue.parties.get(side.other()), false);
+            if !peers.contains(&peer) {
+                peers.push(peer);
+            }
+        }
+        peers
+    }
+
     /// Drops parties that no dialogue names, and yields the sockets that no dialogue refers to.
     pub(super) fn sweep(&mut self) -> Vec<Socket> {
-        let Self { parties, dialogues, sockets, .. } = self;
+        let Self { parties, dialogues, sockets, restraint, .. } = self;
         parties.retain(|party| dialogues.iter().any(|dialogue| dialogue.has(party.id)));
+        restraint.forget(|id| parties.iter().any(|party| party.id == id));
         let live = |stream: StreamId| {
             dialogues.iter().flat_map(|dialogue| &dialogue.medias).any(|media| {
                 Side::BOTH.into_iter().any(|side| media.faces.get(side).sockets().any(|used| used == stream))

@@ -7,10 +7,11 @@ use super::{
     exchange::Exchange,
     media::Side,
     model::Call,
+    restraint::Kind,
 };
 use crate::{
     io::{MediaPlane, Now},
-    ng::{Dict, Reply, Request},
+    ng::{Dict, Flag, Reply, Request},
     sdp,
 };
 
@@ -155,6 +156,9 @@ pub(super) fn describe(call: &mut Call, dialogue: usize, from: Side, request: &R
     if let Some(party) = call.party_mut(sender) {
         if let Some(label) = request.set_label.as_ref().or(request.label.as_ref()) {
             party.label = Some(label.clone());
+        }
+        if request.has(Flag::BlockDtmf) {
+            party.restraint.ingress.set(Kind::Dtmf, true);
         }
         if request.metadata.is_some() {
             party.metadata.clone_from(&request.metadata);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rtpengine_common::srtp::{Cipher, CryptoParams, abi::MAX_KERNEL_MKI};
-use smallvec::smallvec;
+use smallvec::{SmallVec, smallvec};
 
 use super::{
     encryption::Treatment,
@@ -13,7 +13,9 @@ use super::{
     plan::Wire,
     socket::Socket,
 };
-use crate::io::{Component, FlowIdentity, FlowOutput, FlowSpec, Reason, SourceMismatch, SourcePolicy};
+use crate::io::{
+    Component, Filter, FlowIdentity, FlowOutput, FlowSpec, MediaRule, Reason, SourceMismatch, SourcePolicy,
+};
 
 /// The flow for a socket, or why there must be none. `transmit`: what is encrypted with towards the party of its sink.
 ///
@@ -53,6 +55,7 @@ pub(super) fn decide(
         Some(reason) => return Err(reason),
         None => {}
     }
+    let payload_types = forwarded(wire.relay.filter.as_deref())?;
     let socket = call.socket(wire.stream).ok_or(Reason::NoSink)?;
     let to = sink.endpoint.ok_or(Reason::NoEndpoint)?;
     let receive = &wire.relay.receive_crypto;
@@ -79,10 +82,24 @@ pub(super) fn decide(
         }],
         crypto: receive.clone(),
         inherits_keys,
-        payload_types: smallvec![],
+        payload_types,
         debug: call.debug,
         identity: Box::new(identity(call, interfaces, wire, socket, sink)),
     })
+}
+
+/// The payload types the kernel may forward, all where there are none; an error where it may not forward any. What it does
+/// not forward it hands up.
+fn forwarded(filter: Option<&Filter>) -> Result<SmallVec<[u8; 8]>, Reason> {
+    let Some(filter) = filter else { return Ok(SmallVec::new()) };
+    for rule in &filter.rules {
+        match rule.media {
+            MediaRule::Pass => {}
+            MediaRule::Silence => return Err(Reason::Silenced),
+            MediaRule::Drop => return Err(Reason::Blocked),
+        }
+    }
+    Ok((0..128).filter(|number| filter.events().all(|event| event != *number)).collect())
 }
 
 /// Whether the program can encrypt or decrypt with these keys: it has no f8, and little room for an identifier.

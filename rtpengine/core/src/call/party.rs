@@ -1,5 +1,7 @@
 //! One participant of a call, known by its SIP tag.
 
+use super::restraint::OfParty;
+
 /// Identity of a party within its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PartyId(pub(super) u32);
@@ -16,6 +18,8 @@ pub(super) struct Party {
     pub(super) created_unix_us: u64,
     /// Entered the call as the sender of an offer.
     pub(super) offerer: bool,
+    /// What of its media is blocked.
+    pub(super) restraint: OfParty,
     pub(super) sent: Sent,
 }
 

@@ -12,6 +12,8 @@ use super::{
     media::{Carries, Face, MediaPair, Side},
     model::Call,
     offload,
+    party::PartyId,
+    restraint,
 };
 use crate::{
     config::CoreConfig,
@@ -28,6 +30,8 @@ pub(super) struct Wire {
     pub(super) media: usize,
     /// The side whose party sends to this socket.
     pub(super) side: Side,
+    /// That party.
+    pub(super) party: PartyId,
     pub(super) treatment: Treatment,
     /// The DTLS association the socket is to have.
     association: Option<Association>,
@@ -109,7 +113,8 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
                 for (stream, relay) in face_wires(call, config, dialogue, pair, side) {
                     let treatment = encryption::treatment(pair);
                     let association = wanted.map(|wanted| Association::of(party, wanted));
-                    let wire = Wire { stream, relay, dialogue: index, media, side, treatment, association };
+                    let wire =
+                        Wire { stream, relay, dialogue: index, media, side, party, treatment, association };
                     match wires.iter_mut().find(|known| known.stream == stream) {
                         Some(known) => *known = wire,
                         None => wires.push(wire),
@@ -130,6 +135,7 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
         wire.relay.sinks.retain(fits);
         wire.relay.rtcp_sinks.retain(fits);
     }
+    restraint::restrain(call, &mut wires);
     wires
 }
 
@@ -238,6 +244,7 @@ fn settings(
         sinks: SmallVec::new(),
         rtcp_sinks: SmallVec::new(),
         discard: None,
+        filter: None,
         receive_crypto: None,
         transmit_crypto: None,
         ice: SmallVec::new(),

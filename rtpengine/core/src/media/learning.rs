@@ -217,6 +217,7 @@ mod tests {
             sinks: Default::default(),
             rtcp_sinks: Default::default(),
             discard: None,
+            filter: None,
             receive_crypto: None,
             transmit_crypto: None,
             ice: Default::default(),

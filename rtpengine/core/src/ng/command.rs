@@ -101,21 +101,21 @@ impl Command {
             | Self::Delete
             | Self::Query
             | Self::List
-            | Self::Statistics => true,
+            | Self::Statistics
+            | Self::BlockDtmf
+            | Self::UnblockDtmf
+            | Self::BlockMedia
+            | Self::UnblockMedia
+            | Self::SilenceMedia
+            | Self::UnsilenceMedia => true,
             Self::StartRecording
             | Self::StopRecording
             | Self::PauseRecording
             | Self::StartForwarding
             | Self::StopForwarding
-            | Self::BlockDtmf
-            | Self::UnblockDtmf
-            | Self::BlockMedia
-            | Self::UnblockMedia
             | Self::PlayMedia
             | Self::StopMedia
             | Self::PlayDtmf
-            | Self::SilenceMedia
-            | Self::UnsilenceMedia
             | Self::Publish
             | Self::SubscribeRequest
             | Self::SubscribeAnswer

@@ -90,14 +90,14 @@ names! {
         AlwaysTranscode NotYet ["always transcode"];
         AudioPlayer NotYet ["audio player", "player"];
         Bidirectional NotYet ["bidirectional"];
-        BlockDtmf NotYet ["block DTMF"];
+        BlockDtmf Built ["block DTMF"];
         BlockEgress NotYet ["block egress"];
         BlockShort NotYet ["block short", "block short packets"];
         DetectDtmf NotYet ["detect DTMF"];
-        Directional NotYet ["directional"];
+        Directional Built ["directional"];
         DiscardRecording NotYet ["discard recording"];
         EarlyMedia NotYet ["early media"];
-        Egress NotYet ["egress"];
+        Egress Built ["egress"];
         ExcludeRecording NotYet ["exclude recording"];
         Fast NotYet ["fast"];
         ForceTranscoding NotYet ["force transcoding"];
@@ -191,7 +191,7 @@ names! {
         Extmap NotYet ["extmap"];
         File NotYet ["file"];
         Frequency NotYet ["frequency", "frequencies"];
-        FromTags NotYet ["from-tags"];
+        FromTags Built ["from-tags"];
         InboundPeer NotYet ["inbound-peer"];
         MediaEcho NotYet ["media echo"];
         Moh NotYet ["moh"];
@@ -318,7 +318,7 @@ pub const FLAG_PREFIXES: &[(&str, Key)] = &[
 pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
     (Key::AudioPlayer, &["off", "default"]),
     (Key::DelayBuffer, &["0"]),
-    (Key::DtmfSecurity, &["off"]),
+    (Key::DtmfSecurity, &["off", "drop"]),
     (Key::GenerateRtcp, &["off", "no"]),
     (Key::Passthrough, &["off", "no"]),
     (Key::RecordCall, &["off", "no"]),

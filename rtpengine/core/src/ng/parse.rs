@@ -13,6 +13,9 @@ use values::{
     ALL_MODES, DTLS, DtlsChoice, ICE, ICE_LITE, LEARNING, MAX_NAMES, TRANSPORTS, clip, identifier, note,
 };
 
+/// Tags kept of `from-tags`.
+const MAX_FROM_TAGS: usize = 64;
+
 /// Why a dictionary is not a request. The texts of the first two are the original's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -39,7 +42,10 @@ impl Request {
         let mut request = Self::new(command);
         for (name, value) in dict.iter() {
             match Key::find(name) {
-                Some(key) => request.apply(key, value)?,
+                Some(key) => {
+                    request.is_unread |= key == Key::Flags && spelling::same(name, b"rtpp_flags");
+                    request.apply(key, value)?;
+                }
                 None => note(&mut request.unknown, name),
             }
         }
@@ -114,6 +120,12 @@ impl Request {
             Key::RtcpMux => flags::items(value, &mut |item| self.rtcp_mux_member(item)),
             Key::Sdes => flags::items(value, &mut |item| self.sdes_member(item)),
             Key::Osrtp => flags::items(value, &mut |item| self.osrtp_member(item)),
+            Key::FromTags => flags::items(value, &mut |item| self.from_tags_member(item)),
+            Key::DtmfSecurity => {
+                let text = value.as_bytes().unwrap_or_default();
+                self.dtmf_security_off = spelling::same(text, b"off");
+                self.not_acted_upon(key, value);
+            }
             Key::Supports => flags::items(value, &mut |item| match item {
                 Item::Name(name) if spelling::same(name, b"load limit") => self.supports_load_limit = true,
                 Item::Name(name) | Item::Pair(name, _) => note(&mut self.unknown, name),
@@ -137,7 +149,6 @@ impl Request {
             | Key::RecordCall
             | Key::T38
             | Key::Passthrough
-            | Key::DtmfSecurity
             | Key::DelayBuffer
             | Key::Alias
             | Key::Blob
@@ -154,7 +165,6 @@ impl Request {
             | Key::Extmap
             | Key::File
             | Key::Frequency
-            | Key::FromTags
             | Key::InboundPeer
             | Key::MediaEcho
             | Key::Moh
@@ -249,6 +259,13 @@ impl Request {
                     note(&mut self.invalid, error.to_string().as_bytes());
                 }
             }
+        }
+    }
+
+    /// More tags than a call has parties are of no use, so those beyond are dropped.
+    fn from_tags_member(&mut self, item: Item<'_>) {
+        if let (Item::Name(name), true) = (item, self.from_tags.len() < MAX_FROM_TAGS) {
+            self.from_tags.push(String::from_utf8_lossy(name).into_owned());
         }
     }
 

@@ -20,6 +20,7 @@ mod ice_finds_the_way_of_media;
 mod ice_in_the_body_follows_its_flags;
 mod keys;
 mod legacy_osrtp_is_one_m_line;
+mod media_are_blocked_where_asked;
 mod no_order_of_commands_leaks;
 mod pair;
 mod phone;
