@@ -102,6 +102,10 @@ impl Engine {
             Command::UnsilenceMedia => self.restrain(now, request, Kind::Silence, false),
             Command::BlockDtmf => self.restrain(now, request, Kind::Dtmf, true),
             Command::UnblockDtmf => self.restrain(now, request, Kind::Dtmf, false),
+            Command::Publish => self.publish(now, source, request, plane),
+            Command::SubscribeRequest => self.subscribe_request(now, request, plane),
+            Command::SubscribeAnswer => self.subscribe_answer(now, request, plane),
+            Command::Unsubscribe => self.unsubscribe(now, request, plane),
             later @ (Command::StartRecording
             | Command::StopRecording
             | Command::PauseRecording
@@ -109,11 +113,7 @@ impl Engine {
             | Command::StopForwarding
             | Command::PlayMedia
             | Command::StopMedia
-            | Command::PlayDtmf
-            | Command::Publish
-            | Command::SubscribeRequest
-            | Command::SubscribeAnswer
-            | Command::Unsubscribe) => Err(CallError::NotBuilt(later.wire_name())),
+            | Command::PlayDtmf) => Err(CallError::NotBuilt(later.wire_name())),
         };
         let reply = result.unwrap_or_else(|error| Reply::error(error.to_string()));
         self.tally.count(source.addr.ip(), request.command, reply.is_error());

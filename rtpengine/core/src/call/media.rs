@@ -4,7 +4,10 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux, silence, twins::Twin};
+use super::{
+    encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux, party::PartyId, silence,
+    twins::Twin,
+};
 use crate::{
     io::{Payload, StreamId},
     sdp::{Direction, Media, Protocol},
@@ -165,6 +168,11 @@ impl Face {
         self.ice.release();
     }
 
+    /// Forgets ICE.
+    pub(super) fn release_ice(&mut self) {
+        self.ice = FaceIce::default();
+    }
+
     /// The sockets in use: one for RTP, and one for RTCP unless it shares that.
     pub(super) fn streams(&self) -> impl Iterator<Item = StreamId> {
         self.way_out().into_iter().chain(self.rtcp_way_out())
@@ -177,10 +185,22 @@ impl Face {
     }
 }
 
+/// The m-line of a party that a subscriber gets a copy of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) party: PartyId,
+    /// Its index in the dialogue of the party.
+    pub(super) media: usize,
+    /// Payload types offered to the subscriber, those aside that only accompany media.
+    pub(super) formats: SmallVec<[u8; 8]>,
+}
+
 /// One m-line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MediaPair {
     pub(super) carries: Carries,
+    /// In a subscription: whose media this is.
+    pub(super) source: Option<Source>,
     pub(super) faces: Sides<Face>,
 }
 

@@ -10,11 +10,13 @@ use super::{
     interfaces::Interfaces,
     media::{Face, Side},
     model::Call,
+    party::PartyId,
     plan::Wire,
     socket::Socket,
 };
 use crate::io::{
     Component, Filter, FlowIdentity, FlowOutput, FlowSpec, MediaRule, Reason, SourceMismatch, SourcePolicy,
+    StreamId,
 };
 
 /// The flow for a socket, or why there must be none. `transmit`: what is encrypted with towards the party of its sink.
@@ -114,22 +116,22 @@ fn identity(
     socket: &Socket,
     sink: &Socket,
 ) -> FlowIdentity {
-    let tag = |side: Side| {
-        let dialogue = call.dialogues.get(wire.dialogue);
-        let party = dialogue.and_then(|dialogue| call.party(*dialogue.parties.get(side)));
-        party.map_or_else(String::new, |party| party.tag().to_owned())
+    let pair =
+        |index: usize, media: usize| call.dialogues.get(index).and_then(|known| known.medias.get(media));
+    let sender = pair(wire.dialogue, wire.media).map(|pair| pair.faces.get(wire.side));
+    let end = receiving(call, sink.stream);
+    let receiver = end.map(|(_, face)| face);
+    let tag = |party: Option<PartyId>| {
+        party.and_then(|id| call.party(id)).map_or_else(String::new, |party| party.tag().to_owned())
     };
-    let pair = call.dialogues.get(wire.dialogue).and_then(|dialogue| dialogue.medias.get(wire.media));
-    let face = |side: Side| pair.map(|pair| pair.faces.get(side));
-    let (sender, receiver) = (face(wire.side), face(wire.side.other()));
     let protocol = |face: Option<&Face>| face.map_or_else(String::new, |face| face.protocol_name.clone());
     let interface = |socket: &Socket| {
         interfaces.local(socket.local_idx).map_or_else(String::new, |local| local.interface.clone())
     };
     FlowIdentity {
         call_id: call.id.to_string(),
-        tag: tag(wire.side),
-        peer_tag: tag(wire.side.other()),
+        tag: tag(Some(wire.party)),
+        peer_tag: tag(end.map(|(party, _)| party)),
         media: u16::try_from(wire.media).unwrap_or(u16::MAX),
         interface: interface(socket),
         peer_interface: interface(sink),
@@ -141,4 +143,15 @@ fn identity(
         created_unix_us: call.created.unix_us,
         offerer: wire.side == Side::Offerer,
     }
+}
+
+/// The party behind a socket, and the face it belongs to: by its latest dialogue, where forks share it.
+fn receiving(call: &Call, stream: StreamId) -> Option<(PartyId, &Face)> {
+    let sides = call.dialogues.iter().flat_map(|dialogue| Side::BOTH.map(|side| (dialogue, side)));
+    let own = sides.filter_map(|(dialogue, side)| {
+        let faces = dialogue.medias.iter().map(|pair| pair.faces.get(side));
+        let face = faces.into_iter().find(|face| face.sockets().any(|own| own == stream))?;
+        Some((dialogue.order, *dialogue.parties.get(side), face))
+    });
+    own.max_by_key(|(order, ..)| *order).map(|(_, party, face)| (party, face))
 }

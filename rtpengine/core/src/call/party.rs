@@ -1,5 +1,7 @@
 //! One participant of a call, known by its SIP tag.
 
+use std::sync::Arc;
+
 use super::restraint::OfParty;
 
 /// Identity of a party within its call.
@@ -21,6 +23,8 @@ pub(super) struct Party {
     /// What of its media is blocked.
     pub(super) restraint: OfParty,
     pub(super) sent: Sent,
+    /// Its last SDP, for those that subscribe to its media.
+    pub(super) said: Option<Arc<[u8]>>,
 }
 
 impl Party {

@@ -8,6 +8,7 @@ use super::{
     dtls::{Association, withhold},
     encryption::{self, Treatment},
     engine::{CallKey, Engine},
+    fanout,
     ice::Standing,
     media::{Carries, Face, MediaPair, Side},
     model::Call,
@@ -35,6 +36,13 @@ pub(super) struct Wire {
     pub(super) treatment: Treatment,
     /// The DTLS association the socket is to have.
     association: Option<Association>,
+}
+
+impl Wire {
+    /// Nothing may be forwarded from this socket or to it: keys are missing.
+    pub(super) fn is_withheld(&self) -> bool {
+        self.relay.awaits_keys || self.relay.discard == Some(Reason::NoKeys)
+    }
 }
 
 impl Engine {
@@ -135,6 +143,7 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
         wire.relay.sinks.retain(fits);
         wire.relay.rtcp_sinks.retain(fits);
     }
+    fanout::fan_out(call, &mut wires);
     restraint::restrain(call, &mut wires);
     wires
 }

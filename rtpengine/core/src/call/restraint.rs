@@ -2,9 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{
-    encryption::Treatment, media::Carries, model::Call, party::PartyId, plan::Wire, silence::merged,
-};
+use super::{fanout::is_readable, media::Carries, model::Call, party::PartyId, plan::Wire, silence::merged};
 use crate::io::{Component, Filter, MediaRule, Payload, SinkRule, StreamId};
 
 /// One kind of restraint.
@@ -160,14 +158,6 @@ pub(super) fn restrain(call: &Call, wires: &mut [Wire]) {
             payloads: merged(&merged(&[], &known), &own),
             rules: sinks.into_iter().map(|(_, rule)| rule).collect(),
         }));
-    }
-}
-
-/// Whether the payload can be replaced: what is forwarded unread is encrypted.
-fn is_readable(treatment: Treatment) -> bool {
-    match treatment {
-        Treatment::Clear | Treatment::Bridged => true,
-        Treatment::Unread | Treatment::Inherited | Treatment::NoKeys => false,
     }
 }
 

@@ -107,7 +107,11 @@ impl Command {
             | Self::BlockMedia
             | Self::UnblockMedia
             | Self::SilenceMedia
-            | Self::UnsilenceMedia => true,
+            | Self::UnsilenceMedia
+            | Self::Publish
+            | Self::SubscribeRequest
+            | Self::SubscribeAnswer
+            | Self::Unsubscribe => true,
             Self::StartRecording
             | Self::StopRecording
             | Self::PauseRecording
@@ -115,11 +119,7 @@ impl Command {
             | Self::StopForwarding
             | Self::PlayMedia
             | Self::StopMedia
-            | Self::PlayDtmf
-            | Self::Publish
-            | Self::SubscribeRequest
-            | Self::SubscribeAnswer
-            | Self::Unsubscribe => false,
+            | Self::PlayDtmf => false,
         }
     }
 

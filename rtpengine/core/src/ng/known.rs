@@ -86,7 +86,7 @@ names! {
         Provisional Harmless ["provisional"];
         AllowAsymmetricCodecs NotYet ["allow asymmetric codecs", "asymmetric codecs"];
         AllowNoCodecMedia NotYet ["allow no codec media"];
-        AllowTranscoding NotYet ["allow transcoding"];
+        AllowTranscoding Built ["allow transcoding"];
         AlwaysTranscode NotYet ["always transcode"];
         AudioPlayer NotYet ["audio player", "player"];
         Bidirectional NotYet ["bidirectional"];
@@ -103,7 +103,7 @@ names! {
         ForceTranscoding NotYet ["force transcoding"];
         GenerateMid Built ["generate mid"];
         GenerateRtcp NotYet ["generate RTCP"];
-        Inactive NotYet ["inactive"];
+        Inactive Built ["inactive"];
         InjectDtmf NotYet ["inject DTMF"];
         LoopProtect NotYet ["loop protect"];
         Mix NotYet ["mix"];
@@ -117,9 +117,9 @@ names! {
         Recrypt NotYet ["recrypt"];
         ReorderCodecs NotYet ["reorder codecs"];
         ReuseCodecs NotYet ["reuse codecs", "no codec renegotiation"];
-        RtcpMirror NotYet ["RTCP mirror", "mirror RTCP"];
+        RtcpMirror Built ["RTCP mirror", "mirror RTCP"];
         SingleCodec NotYet ["single codec"];
-        Siprec NotYet ["SIPREC"];
+        Siprec Built ["SIPREC"];
         SkipRecordingDb NotYet ["skip recording db"];
         StaticCodecs NotYet ["static codecs"];
         StripExtmap NotYet ["strip extmap"];

@@ -21,6 +21,7 @@ mod ice_in_the_body_follows_its_flags;
 mod keys;
 mod legacy_osrtp_is_one_m_line;
 mod media_are_blocked_where_asked;
+mod media_are_published_and_subscribed_to;
 mod no_order_of_commands_leaks;
 mod pair;
 mod phone;
