@@ -23,4 +23,5 @@ mod rtcp_goes_both_ways;
 mod srtp_is_translated_by_the_kernel;
 mod srtp_meets_rtp;
 mod strangers_hear_nothing;
+mod subscribers_hear_a_copy;
 mod two_daemons_share_the_devices;
