@@ -106,14 +106,20 @@ impl Engine {
             Command::SubscribeRequest => self.subscribe_request(now, request, plane),
             Command::SubscribeAnswer => self.subscribe_answer(now, request, plane),
             Command::Unsubscribe => self.unsubscribe(now, request, plane),
+            Command::Connect => self.connect(now, request, plane),
+            Command::StartForwarding | Command::StopForwarding => self.forwarding(request),
             later @ (Command::StartRecording
             | Command::StopRecording
             | Command::PauseRecording
-            | Command::StartForwarding
-            | Command::StopForwarding
             | Command::PlayMedia
             | Command::StopMedia
-            | Command::PlayDtmf) => Err(CallError::NotBuilt(later.wire_name())),
+            | Command::PlayDtmf
+            | Command::Create
+            | Command::CreateAnswer
+            | Command::Mesh
+            | Command::Transform
+            | Command::InjectStart
+            | Command::InjectStop) => Err(CallError::NotBuilt(later.wire_name())),
         };
         let reply = result.unwrap_or_else(|error| Reply::error(error.to_string()));
         self.tally.count(source.addr.ip(), request.command, reply.is_error());

@@ -33,6 +33,10 @@ pub(super) enum CallError {
         "Media of the call participant is passed through with keys that are used end to end: it cannot be copied"
     )]
     Unreadable,
+    #[error("The call participants have no codec in common, and nothing is transcoded in this release")]
+    NoCommonCodec,
+    #[error("Call participants of two calls cannot be connected in this release: leave out 'to-call-id'")]
+    TwoCalls,
     #[error("The offer has no media that can be published")]
     NothingToPublish,
     #[error("Tag '{0}' belongs to a call participant that is no subscriber")]

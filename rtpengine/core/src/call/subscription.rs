@@ -63,6 +63,10 @@ impl Engine {
         let tags: Vec<&str> =
             sources.iter().filter_map(|source| call.party(*source)).map(|party| party.tag()).collect();
         tracing::info!(target: "core", call = %call_id, "subscription '{tag}' to {tags:?} offered");
+        let mut warnings = warnings;
+        if request.has(Flag::Egress) {
+            warnings.push("Flag 'egress' ignored: what a party is sent cannot be subscribed to".to_owned());
+        }
         let mut reply = Dict::new().with("sdp", body);
         if let [tag] = tags.as_slice() {
             reply.push("from-tag", *tag);

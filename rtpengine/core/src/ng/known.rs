@@ -137,6 +137,7 @@ names! {
         CallId Built ["call-id", "callid"];
         FromTag Built ["from-tag"];
         ToTag Built ["to-tag"];
+        ToCallId Built ["to-call-id"];
         ViaBranch Built ["via-branch"];
         Label Built ["label", "from-label"];
         ToLabel Built ["to-label"];

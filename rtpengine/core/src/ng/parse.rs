@@ -73,6 +73,7 @@ impl Request {
             Key::CallId => self.call_id = identifier(key, value)?,
             Key::FromTag => self.from_tag = identifier(key, value)?,
             Key::ToTag => self.to_tag = identifier(key, value)?,
+            Key::ToCallId => self.to_call_id = identifier(key, value)?,
             Key::ViaBranch => self.via_branch = identifier(key, value)?,
             Key::Label => self.label = identifier(key, value)?,
             Key::ToLabel => self.to_label = identifier(key, value)?,

@@ -146,6 +146,8 @@ pub struct Request {
     pub from_tags: Vec<String>,
     /// `to-tag`.
     pub to_tag: Option<String>,
+    /// `to-call-id`.
+    pub to_call_id: Option<String>,
     /// `via-branch`.
     pub via_branch: Option<String>,
     /// `label` or `from-label`.
@@ -226,6 +228,7 @@ impl Request {
             from_tag: None,
             from_tags: Vec::new(),
             to_tag: None,
+            to_call_id: None,
             via_branch: None,
             label: None,
             to_label: None,

@@ -24,6 +24,7 @@ mod media_are_blocked_where_asked;
 mod media_are_published_and_subscribed_to;
 mod no_order_of_commands_leaks;
 mod pair;
+mod parties_are_connected_without_sdp;
 mod phone;
 mod ports_run_out_and_come_back;
 mod reoffers_keep_their_ports;

@@ -25,7 +25,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..24, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..27, any::<u64>());
+    let step = (0u8..25, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..27, any::<u64>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -149,6 +149,7 @@ fn run(pair: &mut Pair, step: &Step) {
         18 => Command::Unsubscribe,
         19 => [Command::BlockMedia, Command::UnblockMedia][(step.flags & 1) as usize],
         20 => [Command::SilenceMedia, Command::UnsilenceMedia][(step.flags & 1) as usize],
+        22 => Command::Connect,
         21 => [Command::BlockDtmf, Command::UnblockDtmf][(step.flags & 1) as usize],
         _ => return pair.wait(1),
     };
