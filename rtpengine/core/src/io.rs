@@ -6,7 +6,7 @@ use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
 
 pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole};
-pub use self::filter::{Filter, MediaRule, Payload, SinkRule};
+pub use self::filter::{Copies, Filter, MediaRule, Payload, SinkRule};
 pub use rtpengine_common::reason::Reason;
 
 mod dtls;
@@ -148,6 +148,8 @@ pub struct RelayStream {
     pub discard: Option<Reason>,
     /// What of the media reaches which sink. `None`: everything reaches all of them.
     pub filter: Option<Box<Filter>>,
+    /// Who gets, decrypted, what the sinks get as it came.
+    pub copies: Option<Box<Copies>>,
     /// What the party encrypts with: SRTP and SRTCP from the party is decrypted with it before it goes to the sinks.
     /// `None`: packets are taken as they are, because they are not encrypted or are forwarded without being changed.
     ///

@@ -185,6 +185,7 @@ impl Shard {
         }
         self.forward(token, Route::Media);
         self.forward(token, Route::Control);
+        self.copy(token);
         self.follow(token, count);
         count == BATCH
     }
@@ -235,6 +236,39 @@ impl Shard {
         }
         if index == 0 {
             self.refuse(token, route, Reason::NoSink);
+        }
+    }
+
+    /// Decrypts the last batch, which has been sent on as it came, and sends it to those that get copies.
+    fn copy(&mut self, token: Token) {
+        let Some(stream) = self.streams.get_mut(token) else { return };
+        let Some(active) = stream.active.as_deref_mut() else { return };
+        let Some(mut copied) = active.copies.take() else { return };
+        for (rtcp, list) in [(false, &mut self.media), (true, &mut self.control)] {
+            let batch = &mut self.batch;
+            list.retain(|index| {
+                let Some(slot) = batch.slot(usize::from(*index)) else { return false };
+                let Some(packet) = slot.buffer.get_mut(..*slot.length) else { return false };
+                // Handshakes of the parties are their own affair (RFC 7983 section 7).
+                if matches!(packet.first(), Some(20..=63)) {
+                    return false;
+                }
+                match copied.context.unprotect_joining(rtcp, packet) {
+                    Ok(length) => *slot.length = length,
+                    Err(denied) => {
+                        stream.shared.dropped(crypto::reason(denied), 1);
+                        return false;
+                    }
+                }
+                true
+            });
+        }
+        copied.exchange(active);
+        self.forward(token, Route::Media);
+        self.forward(token, Route::Control);
+        if let Some(active) = self.streams.get_mut(token).and_then(|stream| stream.active.as_deref_mut()) {
+            copied.exchange(active);
+            active.copies = Some(copied);
         }
     }
 

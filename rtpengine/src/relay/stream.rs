@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rtpengine_core::io::{Component, Filter, MediaEvent, Now, Reason, RelayStream, StreamId};
+use rtpengine_core::io::{Component, Copies, Filter, MediaEvent, Now, Reason, RelayStream, StreamId};
 use rtpengine_core::media::classify::{Kind, classify};
 use rtpengine_core::media::learning::{EndpointTracker, Verdict};
 use rtpengine_core::media::ssrc::{Reception, static_clock_rate};
@@ -86,6 +86,8 @@ pub(super) struct Active {
     discard: Option<Reason>,
     /// What of the media reaches which sink.
     pub filter: Option<Box<Filter>>,
+    /// Who gets copies besides.
+    pub copies: Option<Box<Copied>>,
     awaits_keys: bool,
     pub passes_dtls: bool,
     clock_rates: SmallVec<[(u8, u32); 8]>,
@@ -93,6 +95,37 @@ pub(super) struct Active {
     /// Where STUN goes.
     ice: Option<Gate>,
     call: Arc<str>,
+}
+
+/// The sinks of copies, and what decrypts those.
+pub(super) struct Copied {
+    pub context: Context,
+    pub sinks: SmallVec<[Sink; 1]>,
+    pub rtcp_sinks: SmallVec<[Sink; 1]>,
+    pub filter: Option<Box<Filter>>,
+}
+
+impl Copied {
+    /// Takes over new settings; what is known of the streams stays with the keys.
+    fn configure(config: Option<Box<Copies>>, previous: Option<Box<Self>>) -> Option<Box<Self>> {
+        let config = *config?;
+        let known = previous.map(|copied| copied.context).filter(|context| context.is_of(&config.keys));
+        Some(Box::new(Self {
+            context: known.unwrap_or_else(|| Context::new(config.keys)),
+            sinks: sinks(&config.sinks),
+            rtcp_sinks: sinks(&config.rtcp_sinks),
+            filter: config.filter,
+        }))
+    }
+}
+
+impl Copied {
+    /// Puts these sinks in the place of the stream's own, or back.
+    pub(super) fn exchange(&mut self, active: &mut Active) {
+        std::mem::swap(&mut self.sinks, &mut active.sinks);
+        std::mem::swap(&mut self.rtcp_sinks, &mut active.rtcp_sinks);
+        std::mem::swap(&mut self.filter, &mut active.filter);
+    }
 }
 
 impl Active {
@@ -135,6 +168,7 @@ impl Stream {
             tracing::warn!(target: "core", call = %config.call, "cannot set TOS {:?} on a media socket: {error}", config.tos);
         }
         let gate = previous.as_mut().and_then(|active| active.ice.take());
+        let copied = previous.as_mut().and_then(|active| active.copies.take());
         let (tracker, receive, transmit) = match previous {
             Some(active) => {
                 let active = *active;
@@ -154,6 +188,7 @@ impl Stream {
             tracker,
             discard: config.discard,
             filter: config.filter,
+            copies: Copied::configure(config.copies, copied),
             awaits_keys: config.awaits_keys,
             passes_dtls: config.passes_dtls,
             clock_rates: config.clock_rates,

@@ -155,6 +155,7 @@ pub fn settings(component: Component, endpoint: Option<SocketAddr>, sinks: &[Por
         rtcp_sinks: sinks.into(),
         discard: None,
         filter: None,
+        copies: None,
         receive_crypto: None,
         transmit_crypto: None,
         ice: Default::default(),

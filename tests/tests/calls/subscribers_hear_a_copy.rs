@@ -13,7 +13,7 @@ use rtpengine_tests::ng::{NgClient, cookie};
 use rtpengine_tests::require::{NAMESPACES, XDP, available};
 use rtpengine_tests::rtp::{Endpoint, rtcp_receiver_report, rtcp_sender_report};
 use rtpengine_tests::sdp;
-use rtpengine_tests::srtp::{Key, Party};
+use rtpengine_tests::srtp::{Key, Party, SecureCall};
 use rtpengine_tests::talk::{Call, exchange_watched};
 use rtpengine_tests::topology::{CALLEE, CALLER};
 use serde_json::{Value, json};
@@ -236,6 +236,39 @@ fn of_both_parties_at_once() {
     }
     engine.wait_for_count(&call, 0).unwrap();
     assert!(recorders.iter().all(|party| party.endpoint.receive_raw(Duration::ZERO).unwrap().is_none()));
+    call.hang_up(&mut engine.ng).unwrap();
+    engine.daemon.stop().unwrap();
+}
+
+/// SRTP that two parties exchange under one key each is passed on as it is, and a copy is decrypted, though the stream is
+/// not at its beginning any more.
+#[test]
+fn of_srtp_that_is_passed_on_unread() {
+    if !available(XDP) {
+        return;
+    }
+    let mut engine = Engine::start(Table::Own, &[]).unwrap();
+    let [one, two] = [1, 2].map(|seed| Some(Key::new(Suite::AesCm128HmacSha1_80, seed)));
+    let mut call = SecureCall::place(&mut engine, (CALLER, CALLEE), one, two).unwrap();
+    call.establish(engine.daemon.table()).unwrap();
+    // Sequence numbers start a little below the end.
+    call.talk(PACKETS).unwrap();
+    let mut party = subscriber(&engine, None);
+    let mut other = subscriber(&engine, Some(Key::new(Suite::AesCm128HmacSha1_32, 7)));
+    let plain = json!({"from-tag": call.from, "transport protocol": "RTP/AVP"});
+    let first = subscribe(&mut engine, &mut party, &call.id, &plain);
+    let second = subscribe(&mut engine, &mut other, &call.id, &json!({"from-tag": call.from}));
+    for _ in 0..PACKETS {
+        let (plain, sealed) = call.caller.seal().unwrap();
+        call.caller.endpoint.send_raw(&sealed).unwrap();
+        assert_eq!(call.callee.hear().unwrap(), plain);
+        assert_eq!(party.hear().unwrap(), plain);
+        assert_eq!(other.hear().unwrap(), plain);
+    }
+    unsubscribe(&mut engine.ng, &call.id, &first);
+    unsubscribe(&mut engine.ng, &call.id, &second);
+    call.establish(engine.daemon.table()).unwrap();
+    call.talk(PACKETS).unwrap();
     call.hang_up(&mut engine.ng).unwrap();
     engine.daemon.stop().unwrap();
 }

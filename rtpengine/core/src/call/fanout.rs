@@ -4,13 +4,13 @@ use smallvec::SmallVec;
 
 use super::{
     dialogue::{Dialogue, Kind},
-    encryption::Treatment,
-    media::{Face, Side},
+    encryption::{Treatment, treatment},
+    media::{Face, MediaPair, Side},
     model::Call,
     party::PartyId,
     plan::Wire,
 };
-use crate::io::{Component, Reason, StreamId};
+use crate::io::{Component, Copies, Reason, StreamId};
 
 /// Whether what is forwarded can be read here, so that it can be given to somebody else as well.
 pub(super) fn is_readable(treatment: Treatment) -> bool {
@@ -18,6 +18,12 @@ pub(super) fn is_readable(treatment: Treatment) -> bool {
         Treatment::Clear | Treatment::Bridged => true,
         Treatment::Unread | Treatment::Inherited | Treatment::NoKeys => false,
     }
+}
+
+/// Whether media of the party on this side can be given to somebody else as well.
+pub(super) fn is_copyable(pair: &MediaPair, side: Side) -> bool {
+    let how = treatment(pair);
+    is_readable(how) || (how == Treatment::Unread && pair.faces.get(side).encryption.receiving().is_some())
 }
 
 impl Call {
@@ -73,7 +79,7 @@ pub(super) fn fan_out(call: &Call, wires: &mut [Wire]) {
                 wire.party == source.party
                     && wire.media == source.media
                     && !is_subscription(call, wire.dialogue)
-                    && is_readable(wire.treatment)
+                    && is_open(call, wire)
                     && !wire.is_withheld()
             };
             for wire in wires.iter_mut().filter(|wire| comes_in(wire)) {
@@ -90,6 +96,11 @@ pub(super) fn fan_out(call: &Call, wires: &mut [Wire]) {
             }
         }
     }
+}
+
+fn is_open(call: &Call, wire: &Wire) -> bool {
+    let pair = call.dialogues.get(wire.dialogue).and_then(|dialogue| dialogue.medias.get(wire.media));
+    pair.is_some_and(|pair| is_copyable(pair, wire.side))
 }
 
 fn is_subscription(call: &Call, dialogue: usize) -> bool {
@@ -119,20 +130,40 @@ impl Way {
 
     fn lead(&self, call: &Call, wire: &mut Wire) {
         let rtcp_only = wire.relay.component == Component::Rtcp;
-        if let Some(rtcp) = self.rtcp.filter(|_| wire.relay.component != Component::Raw) {
-            add(&mut wire.relay.rtcp_sinks, rtcp);
-            if rtcp_only {
-                add(&mut wire.relay.sinks, rtcp);
-            }
-        }
-        let Some(media) = self.media.filter(|_| !rtcp_only) else { return };
+        let rtcp = self.rtcp.filter(|_| wire.relay.component != Component::Raw);
+        let media = self.media.filter(|_| !rtcp_only);
         // That the other party does not receive does not concern those that do.
-        if wire.relay.discard == Some(Reason::Hold) && !call.drop_traffic {
+        if media.is_some() && wire.relay.discard == Some(Reason::Hold) && !call.drop_traffic {
             wire.relay.discard = None;
             wire.relay.sinks.clear();
         }
-        add(&mut wire.relay.sinks, media);
+        let Some((sinks, rtcp_sinks)) = ways(call, wire) else { return };
+        if let Some(rtcp) = rtcp {
+            add(rtcp_sinks, rtcp);
+            if rtcp_only {
+                add(sinks, rtcp);
+            }
+        }
+        if let Some(media) = media {
+            add(sinks, media);
+        }
     }
+}
+
+/// Where copies of what comes to a socket are listed, of media and of RTCP: what is passed on unread is copied apart.
+fn ways<'w>(
+    call: &Call,
+    wire: &'w mut Wire,
+) -> Option<(&'w mut SmallVec<[StreamId; 1]>, &'w mut SmallVec<[StreamId; 1]>)> {
+    if is_readable(wire.treatment) {
+        return Some((&mut wire.relay.sinks, &mut wire.relay.rtcp_sinks));
+    }
+    let pair = call.dialogues.get(wire.dialogue)?.medias.get(wire.media)?;
+    let keys = pair.faces.get(wire.side).encryption.receiving()?;
+    let copies = wire.relay.copies.get_or_insert_with(|| {
+        Box::new(Copies { keys, sinks: SmallVec::new(), rtcp_sinks: SmallVec::new(), filter: None })
+    });
+    Some((&mut copies.sinks, &mut copies.rtcp_sinks))
 }
 
 /// Where RTCP goes to the party that a socket is for.

@@ -45,6 +45,9 @@ pub(super) fn decide(
     if !wire.relay.endpoint_settled {
         return Err(Reason::NotEstablished);
     }
+    if wire.relay.copies.is_some() {
+        return Err(Reason::ManyOutputs);
+    }
     let sink = match wire.relay.sinks.as_slice() {
         [] => return Err(Reason::NoSink),
         [sink] => call.socket(*sink).ok_or(Reason::NoSink)?,

@@ -254,6 +254,7 @@ fn settings(
         rtcp_sinks: SmallVec::new(),
         discard: None,
         filter: None,
+        copies: None,
         receive_crypto: None,
         transmit_crypto: None,
         ice: SmallVec::new(),

@@ -126,39 +126,59 @@ pub(super) fn restrain(call: &Call, wires: &mut [Wire]) {
     if !call.is_restrained() {
         return;
     }
-    let ends: Vec<(StreamId, PartyId, usize)> =
-        wires.iter().enumerate().map(|(index, wire)| (wire.stream, wire.party, index)).collect();
-    let payloads: Vec<_> = wires.iter().map(|wire| face_payloads(call, wire)).collect();
-    for (index, wire) in wires.iter_mut().enumerate() {
+    let ends: Vec<End> = wires
+        .iter()
+        .map(|wire| End { stream: wire.stream, party: wire.party, payloads: face_payloads(call, wire) })
+        .collect();
+    for (wire, own) in wires.iter_mut().zip(&ends) {
         if wire.relay.component == Component::Rtcp {
             continue;
         }
-        let mut known = Vec::new();
-        let mut sinks: Vec<(StreamId, SinkRule)> = Vec::with_capacity(wire.relay.sinks.len());
-        for &sink in &wire.relay.sinks {
-            let end = ends.iter().find(|(stream, ..)| *stream == sink);
-            let mut rule =
-                end.map_or(SinkRule::PASS, |(_, to, _)| call.restraint_between(wire.party, *to).rule());
-            if rule.media == MediaRule::Silence && !is_readable(wire.treatment) {
-                rule.media = MediaRule::Drop;
-            }
-            if let Some((.., at)) = end {
-                known.extend(payloads.get(*at).cloned().unwrap_or_default());
-            }
-            sinks.push((sink, rule));
+        let readable = is_readable(wire.treatment);
+        wire.relay.filter = filter(call, own, &ends, &mut wire.relay.sinks, readable);
+        if let Some(copies) = &mut wire.relay.copies {
+            copies.filter = filter(call, own, &ends, &mut copies.sinks, true);
         }
-        if sinks.iter().all(|(_, rule)| *rule == SinkRule::PASS) {
-            continue;
-        }
-        // Silence replaces what others still need as it is, so those who hear it come last.
-        sinks.sort_by_key(|(_, rule)| rule.media == MediaRule::Silence);
-        wire.relay.sinks = sinks.iter().map(|(sink, _)| *sink).collect();
-        let own = payloads.get(index).cloned().unwrap_or_default();
-        wire.relay.filter = Some(Box::new(Filter {
-            payloads: merged(&merged(&[], &known), &own),
-            rules: sinks.into_iter().map(|(_, rule)| rule).collect(),
-        }));
     }
+}
+
+/// A socket and who is behind it.
+struct End {
+    stream: StreamId,
+    party: PartyId,
+    payloads: SmallVec<[(u8, Payload); 4]>,
+}
+
+/// The filter for the ways from one end to these sinks, which it puts in order; `None` where everything may pass. Silence
+/// can be put only into what is `readable`.
+fn filter(
+    call: &Call,
+    from: &End,
+    ends: &[End],
+    sinks: &mut SmallVec<[StreamId; 1]>,
+    readable: bool,
+) -> Option<Box<Filter>> {
+    let mut payloads = SmallVec::new();
+    let mut ruled: SmallVec<[(StreamId, SinkRule); 2]> = SmallVec::new();
+    for &sink in sinks.iter() {
+        let mut rule = SinkRule::PASS;
+        if let Some(end) = ends.iter().find(|end| end.stream == sink) {
+            rule = call.restraint_between(from.party, end.party).rule();
+            payloads = merged(&payloads, &end.payloads);
+        }
+        if rule.media == MediaRule::Silence && !readable {
+            rule.media = MediaRule::Drop;
+        }
+        ruled.push((sink, rule));
+    }
+    if ruled.iter().all(|(_, rule)| *rule == SinkRule::PASS) {
+        return None;
+    }
+    // Silence replaces what others still need as it is, so those who hear it come last.
+    ruled.sort_by_key(|(_, rule)| rule.media == MediaRule::Silence);
+    *sinks = ruled.iter().map(|(sink, _)| *sink).collect();
+    let rules = ruled.into_iter().map(|(_, rule)| rule).collect();
+    Some(Box::new(Filter { payloads: merged(&payloads, &from.payloads), rules }))
 }
 
 fn face_payloads(call: &Call, wire: &Wire) -> SmallVec<[(u8, Payload); 4]> {

@@ -12,11 +12,10 @@ use super::{
     dialogue::Kind,
     direction::{Placement, placement},
     draft::Draft,
-    encryption::treatment,
     engine::Engine,
     error::CallError,
     exchange::Exchange,
-    fanout::is_readable,
+    fanout::is_copyable,
     media::{Carries, MediaPair, Side, Sides, Source},
     model::Call,
     offer::call_id_and_body,
@@ -319,7 +318,7 @@ impl Parts {
             if !matches!(pair.carries, Carries::Rtp | Carries::Raw) {
                 continue;
             }
-            if !is_readable(treatment(pair)) {
+            if !is_copyable(pair, side) {
                 return Err(CallError::Unreadable);
             }
             let first = self.medias.is_empty();

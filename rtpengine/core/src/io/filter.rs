@@ -1,6 +1,12 @@
-//! What of a stream's media reaches each of its sinks: blocking, silence, and DTMF apart from the rest.
+//! What of a stream's media reaches each of its sinks: blocking, silence, and DTMF apart from the rest; and those sinks that
+//! read what others get unread.
 
+use std::sync::Arc;
+
+use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
+
+use super::StreamId;
 
 /// What is known of a payload type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,4 +64,17 @@ impl Filter {
     pub fn events(&self) -> impl Iterator<Item = u8> {
         self.payloads.iter().filter(|(_, payload)| *payload == Payload::Event).map(|(number, _)| *number)
     }
+}
+
+/// Copies of a stream that is passed on encrypted as it came, for others than its sinks: they are decrypted first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copies {
+    /// What the party encrypts with. It may have done so for long already.
+    pub keys: Arc<CryptoParams>,
+    /// Where the copies go, like [`super::RelayStream::sinks`].
+    pub sinks: SmallVec<[StreamId; 1]>,
+    /// Like [`super::RelayStream::rtcp_sinks`].
+    pub rtcp_sinks: SmallVec<[StreamId; 1]>,
+    /// Like [`super::RelayStream::filter`], for these sinks.
+    pub filter: Option<Box<Filter>>,
 }

@@ -218,6 +218,7 @@ mod tests {
             rtcp_sinks: Default::default(),
             discard: None,
             filter: None,
+            copies: None,
             receive_crypto: None,
             transmit_crypto: None,
             ice: Default::default(),

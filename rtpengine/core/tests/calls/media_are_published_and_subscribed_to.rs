@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use rtpengine_core::{
-    io::{Path, Reason, StreamId},
+    io::{Filter, MediaRule, Path, Reason, StreamId},
     ng::{AllMode, Command, Flag, IceMode, Reply, Request, TransportProtocol, Value},
     sdp,
 };
@@ -263,15 +263,14 @@ fn only_one_way_may_be_blocked_or_silenced() {
         request.all = AllMode::ExceptOfferAnswer;
     }));
     let rules = &pair.relay(&caller).filter.as_ref().unwrap().rules;
-    let blocked: Vec<bool> =
-        rules.iter().map(|rule| rule.media == rtpengine_core::io::MediaRule::Drop).collect();
+    let blocked: Vec<bool> = rules.iter().map(|rule| rule.media == MediaRule::Drop).collect();
     assert_eq!(blocked, [false, true, true]);
 }
 
 #[test]
 fn what_cannot_be_is_refused_and_changes_nothing() {
     let mut pair = Pair::new();
-    let passed = savp("192.0.2.1", 2000, &crypto(1, CM_80, KEY_A));
+    let passed = savp("192.0.2.1", 2000, "a=crypto:1 ROT13 inline:AAAA\r\n");
     pair.call();
     let (_, tag) = subscribe(&mut pair, "ft", 4000);
     pair.send(&Pair::request(Command::Offer, "e1", "", &passed, |request| {
@@ -281,7 +280,7 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         Command::Answer,
         "e1",
         "e2",
-        &savp("192.0.2.2", 3000, &crypto(1, CM_80, KEY_B)),
+        &savp("192.0.2.2", 3000, "a=crypto:1 ROT13 inline:BBBB\r\n"),
         |request| request.call_id = Some("passed".to_owned()),
     ));
     let ports = pair.open_ports();
@@ -344,4 +343,37 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         request.flags.insert(Flag::AllowTranscoding);
     }));
     assert!(!reply.is_error() && reply.warnings.len() == 1, "{reply:?}");
+}
+
+#[test]
+fn what_is_passed_on_unread_is_decrypted_for_subscribers_alone() {
+    let mut pair = Pair::new();
+    let callee = pair.offer("ft", "", &savp("192.0.2.1", 2000, &crypto(1, CM_80, KEY_A)));
+    let caller = pair.answer("ft", "tt", &savp("192.0.2.2", 3000, &crypto(1, CM_80, KEY_B)));
+    pair.settle(&caller, "192.0.2.1:2000");
+    pair.settle(&callee, "192.0.2.2:3000");
+    assert_eq!(pair.plane.flows.len(), 2);
+    let reply = ask(&mut pair, "ft", "s1", |request| {
+        request.transport_protocol = Some(TransportProtocol::RtpAvp);
+    });
+    let one = seen(&reply);
+    accept(&mut pair, "s1", &listener(4000));
+    assert_eq!(sinks(&pair, &caller), [pair.stream(callee.rtp)]);
+    let relay = pair.relay(&caller);
+    assert_eq!(relay.receive_crypto, None);
+    let copies = relay.copies.as_ref().unwrap();
+    assert_eq!(copies.sinks.to_vec(), [pair.stream(one.rtp)]);
+    assert_eq!(pair.plane.flows.len(), 1, "the other direction stays in the kernel");
+    // Silence can be put into the copy, and not into what is passed on.
+    pair.send(&Pair::request(Command::SilenceMedia, "ft", "", "", |_| {}));
+    let relay = pair.relay(&caller);
+    let rule = |filter: &Option<Box<Filter>>| filter.as_ref().unwrap().rules[0].media;
+    assert_eq!(rule(&relay.filter), MediaRule::Drop);
+    assert_eq!(rule(&relay.copies.as_ref().unwrap().filter), MediaRule::Silence);
+    pair.send(&Pair::request(Command::UnsilenceMedia, "ft", "", "", |_| {}));
+    pair.send(&Pair::request(Command::Unsubscribe, "", "s1", "", |_| {}));
+    assert_eq!(pair.relay(&caller).copies, None);
+    assert_eq!(pair.plane.flows.len(), 2);
+    pair.delete("ft", "tt");
+    pair.assert_empty();
 }

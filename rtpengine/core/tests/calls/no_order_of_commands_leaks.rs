@@ -320,6 +320,14 @@ fn no_plaintext_meets_ciphertext(pair: &Pair) {
                 filter.rules.iter().map(|rule| rule.media == MediaRule::Silence).collect();
             assert!(silenced.is_sorted(), "{relay:?}");
         }
+        if let Some(copies) = &relay.copies {
+            assert!(relay.receive_crypto.is_none() && relay.discard != Some(Reason::NoKeys), "{relay:?}");
+            assert!(!pair.plane.flows.contains_key(stream), "{relay:?}");
+            for sink in copies.sinks.iter().chain(&copies.rtcp_sinks) {
+                assert!(!relay.sinks.contains(sink), "sent twice: {relay:?}");
+                assert_ne!(pair.plane.relay[sink].transmit_crypto.as_ref(), Some(&copies.keys));
+            }
+        }
         let mut sinks = relay.sinks.to_vec();
         sinks.sort_unstable();
         sinks.dedup();
