@@ -31,7 +31,7 @@ fn ask(ng: &mut NgClient, call: &str, more: &Value) -> (String, String) {
     let mut request = json!({"command": "subscribe request", "call-id": call, "interface": "right"});
     request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let reply = ng.expect_ok(&request).unwrap();
-    let text = |key: &str| reply[key].as_str().unwrap_or_else(|| panic!("no {key} in {reply}")).to_owned();
+    let text = |key: &str| reply[key].as_str().unwrap().to_owned();
     (text("to-tag"), text("sdp"))
 }
 
@@ -106,7 +106,7 @@ fn and_the_parties_lose_nothing_when_subscribers_come_and_go() {
     let packets = 2000;
     let mut tag = None;
     let mut watch = |sent: u64| {
-        if sent % 250 == 0 && sent < packets {
+        if sent.is_multiple_of(250) && sent < packets {
             tag = match tag.take() {
                 None => Some(subscribe(&mut engine, &mut party, &id, &json!({"from-tag": from}))),
                 Some(tag) => {

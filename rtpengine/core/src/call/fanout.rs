@@ -150,11 +150,10 @@ impl Way {
     }
 }
 
+type Sinks = SmallVec<[StreamId; 1]>;
+
 /// Where copies of what comes to a socket are listed, of media and of RTCP: what is passed on unread is copied apart.
-fn ways<'w>(
-    call: &Call,
-    wire: &'w mut Wire,
-) -> Option<(&'w mut SmallVec<[StreamId; 1]>, &'w mut SmallVec<[StreamId; 1]>)> {
+fn ways<'w>(call: &Call, wire: &'w mut Wire) -> Option<(&'w mut Sinks, &'w mut Sinks)> {
     if is_readable(wire.treatment) {
         return Some((&mut wire.relay.sinks, &mut wire.relay.rtcp_sinks));
     }
@@ -185,7 +184,7 @@ fn mirror(wire: &mut Wire, reports: StreamId) {
     }
 }
 
-fn add(sinks: &mut SmallVec<[StreamId; 1]>, sink: StreamId) {
+fn add(sinks: &mut Sinks, sink: StreamId) {
     if !sinks.contains(&sink) {
         sinks.push(sink);
     }

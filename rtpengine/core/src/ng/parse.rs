@@ -121,7 +121,7 @@ impl Request {
             Key::RtcpMux => flags::items(value, &mut |item| self.rtcp_mux_member(item)),
             Key::Sdes => flags::items(value, &mut |item| self.sdes_member(item)),
             Key::Osrtp => flags::items(value, &mut |item| self.osrtp_member(item)),
-            Key::FromTags => flags::items(value, &mut |item| self.from_tags_member(item)),
+            Key::FromTags => flags::items(value, &mut |item| self.sender_member(item)),
             Key::DtmfSecurity => {
                 let text = value.as_bytes().unwrap_or_default();
                 self.dtmf_security_off = spelling::same(text, b"off");
@@ -264,7 +264,7 @@ impl Request {
     }
 
     /// More tags than a call has parties are of no use, so those beyond are dropped.
-    fn from_tags_member(&mut self, item: Item<'_>) {
+    fn sender_member(&mut self, item: Item<'_>) {
         if let (Item::Name(name), true) = (item, self.from_tags.len() < MAX_FROM_TAGS) {
             self.from_tags.push(String::from_utf8_lossy(name).into_owned());
         }
