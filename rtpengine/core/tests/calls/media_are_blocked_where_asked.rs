@@ -165,7 +165,8 @@ fn blocking_outlives_a_reinvite_and_blocks_more_than_silence() {
 fn whoever_is_not_there_is_an_error() {
     let (mut pair, ..) = call();
     let configures = pair.plane.configures;
-    let cases: [(&dyn Fn(&mut Request), &str); 5] = [
+    type Case<'c> = (&'c dyn Fn(&mut Request), &'c str);
+    let cases: [Case<'_>; 5] = [
         (&|request| request.call_id = None, "No call-id in message"),
         (&|request| request.call_id = Some("else".to_owned()), "Unknown call-id"),
         (&|request| request.from_tag = Some("x".to_owned()), "No call participant has the from-tag given"),
