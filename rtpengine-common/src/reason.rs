@@ -103,6 +103,10 @@ pub enum Reason {
     NatWait = 84,
     /// Packets are judged by their length, which is done in userspace; those that are too short are dropped.
     PacketLength = 85,
+    /// `block media`: media from this party does not reach the other one.
+    Blocked = 86,
+    /// `silence media`: the payload is replaced, which is done in userspace.
+    Silenced = 87,
 }
 
 /// Highest per-packet reason plus one: size of a row of the reason counters.

@@ -193,6 +193,8 @@ fn open_streams(
                 rtcp_sinks: [sink].into_iter().collect(),
                 discard: None,
                 handling: Default::default(),
+                filter: None,
+                copies: None,
                 receive_crypto: crypto(1)?,
                 transmit_crypto: crypto(2)?,
                 ice: Default::default(),

@@ -127,7 +127,9 @@ pub struct Party {
 }
 
 impl Party {
-    fn new(endpoint: Endpoint, key: Option<Key>) -> Self {
+    /// A party that encrypts with this key, or that speaks RTP.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, key: Option<Key>) -> Self {
         Self { endpoint, key, outgoing: None, incoming: None }
     }
 
@@ -195,7 +197,8 @@ impl Party {
         Ok(if self.endpoint.local()?.is_ipv4() { "IP4" } else { "IP6" })
     }
 
-    fn sdp(&self, tag: u32, lines: &[&str]) -> Result<String> {
+    /// Its SDP, with its key under this tag and with these lines.
+    pub fn sdp(&self, tag: u32, lines: &[&str]) -> Result<String> {
         let local = self.endpoint.local()?;
         let crypto = self.key.as_ref().map(|key| key.line(tag));
         let lines: Vec<&str> = crypto.as_deref().into_iter().chain(lines.iter().copied()).collect();
@@ -203,7 +206,7 @@ impl Party {
     }
 
     /// Takes over what the party was told; returns the tag of its line.
-    fn take(&mut self, body: &str) -> Result<u32> {
+    pub fn take(&mut self, body: &str) -> Result<u32> {
         let media = sdp::first_media(body)?;
         self.endpoint.remote = Some(SocketAddr::new(media.address, media.port));
         self.outgoing = Direction::with(self.outgoing.take(), self.key.clone())?;

@@ -8,10 +8,12 @@ use smallvec::SmallVec;
 use crate::media::rtcp::Reports;
 
 pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole};
+pub use self::filter::{Copies, Filter, MediaRule, Payload, SinkRule};
 pub use self::handling::Handling;
 pub use rtpengine_common::reason::Reason;
 
 mod dtls;
+mod filter;
 mod handling;
 
 /// The moment an input is handled at, as read by the shell.
@@ -162,6 +164,10 @@ pub struct RelayStream {
     pub discard: Option<Reason>,
     /// What else is done to packets.
     pub handling: Handling,
+    /// What of the media reaches which sink. `None`: everything reaches all of them.
+    pub filter: Option<Box<Filter>>,
+    /// Who gets, decrypted, what the sinks get as it came.
+    pub copies: Option<Box<Copies>>,
     /// What the party encrypts with: SRTP and SRTCP from the party is decrypted with it before it goes to the sinks.
     /// `None`: packets are taken as they are, because they are not encrypted or are forwarded without being changed.
     ///

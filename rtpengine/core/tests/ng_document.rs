@@ -79,6 +79,7 @@ fn document() -> String {
         let built = if command.is_built() { "yes" } else { "not yet: answered with an error" };
         writeln!(out, "| `{}` | {built} |", command.wire_name()).unwrap();
     }
+    out.push_str(include_str!("ng_document_text/call_control.md"));
     heading(&mut out, "Keys", "key");
     for key in Key::ALL {
         let harmless = HARMLESS_VALUES.iter().find(|(of, _)| of == key);

@@ -183,8 +183,8 @@ fn tag(party: call::PartyInfo, now_unix_us: u64) -> TagDetail {
         label: party.label,
         branch: party.branch,
         duration: now_unix_us.saturating_sub(party.created_unix_us) as f64 / 1e6,
-        subscribed_to: party.peers.clone(),
-        subscribers: party.peers,
+        subscribed_to: [party.peers.clone(), party.subscriptions].concat(),
+        subscribers: [party.peers, party.subscribers].concat(),
         medias: party.medias.into_iter().map(media).collect(),
     }
 }

@@ -39,6 +39,7 @@
 mod batch;
 mod counters;
 mod crypto;
+mod filter;
 mod gate;
 mod handling;
 mod load;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rtpengine_core::io::{Component, MediaEvent, Now, Reason, RelayStream, StreamId};
+use rtpengine_core::io::{Component, Copies, Filter, MediaEvent, Now, Reason, RelayStream, StreamId};
 use rtpengine_core::media::classify::{Kind, classify};
 use rtpengine_core::media::learning::{EndpointTracker, Verdict};
 use rtpengine_core::media::ssrc::{Reception, static_clock_rate};
@@ -87,14 +87,49 @@ pub(super) struct Active {
     tracker: EndpointTracker,
     discard: Option<Reason>,
     handler: Handler,
+    /// What of the media reaches which sink.
+    pub filter: Option<Box<Filter>>,
+    /// Who gets copies besides.
+    pub copies: Option<Box<Copied>>,
     awaits_keys: bool,
-    passes_dtls: bool,
+    pub passes_dtls: bool,
     clock_rates: SmallVec<[(u8, u32); 8]>,
     tos: Option<u8>,
     /// Where STUN goes.
     ice: Option<Gate>,
     rtcp: Reader,
     call: Arc<str>,
+}
+
+/// The sinks of copies, and what decrypts those.
+pub(super) struct Copied {
+    pub context: Context,
+    pub sinks: SmallVec<[Sink; 1]>,
+    pub rtcp_sinks: SmallVec<[Sink; 1]>,
+    pub filter: Option<Box<Filter>>,
+}
+
+impl Copied {
+    /// Takes over new settings; what is known of the streams stays with the keys.
+    fn configure(config: Option<Box<Copies>>, previous: Option<Box<Self>>) -> Option<Box<Self>> {
+        let config = *config?;
+        let known = previous.map(|copied| copied.context).filter(|context| context.is_of(&config.keys));
+        Some(Box::new(Self {
+            context: known.unwrap_or_else(|| Context::new(config.keys)),
+            sinks: sinks(&config.sinks),
+            rtcp_sinks: sinks(&config.rtcp_sinks),
+            filter: config.filter,
+        }))
+    }
+}
+
+impl Copied {
+    /// Puts these sinks in the place of the stream's own, or back.
+    pub(super) fn exchange(&mut self, active: &mut Active) {
+        std::mem::swap(&mut self.sinks, &mut active.sinks);
+        std::mem::swap(&mut self.rtcp_sinks, &mut active.rtcp_sinks);
+        std::mem::swap(&mut self.filter, &mut active.filter);
+    }
 }
 
 impl Active {
@@ -145,6 +180,7 @@ impl Stream {
         let reader = previous.as_ref().map(|active| active.rtcp).unwrap_or_default();
         let handler = previous.as_ref().map_or_else(Handler::default, |active| active.handler);
         let handler = handler.configure(config.handling);
+        let copied = previous.as_mut().and_then(|active| active.copies.take());
         let (tracker, receive, transmit) = match previous {
             Some(active) => {
                 let active = *active;
@@ -164,6 +200,8 @@ impl Stream {
             tracker,
             discard: config.discard,
             handler,
+            filter: config.filter,
+            copies: Copied::configure(config.copies, copied),
             awaits_keys: config.awaits_keys,
             passes_dtls: config.passes_dtls,
             clock_rates: config.clock_rates,

@@ -13,6 +13,9 @@ use super::streams::{Full, Streams};
 const RTP_SSRC: usize = 8;
 const RTCP_SSRC: usize = 4;
 
+/// Rollovers a stream may be behind when it is joined: more than a day of a telephone's packets.
+const ROLLOVERS: u64 = 80;
+
 /// Why a packet was not protected or not accepted; nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
@@ -107,6 +110,37 @@ impl Context {
         }
         let checked = !self.params.session().unauthenticated_srtp;
         self.rtp(checked, packet, |session, state, packet| session.unprotect_rtp(state, packet))
+    }
+
+    /// Like [`Self::unprotect`], for streams that may have begun long ago: of an SSRC that nothing is known of, rollover
+    /// counters are tried until one fits.
+    ///
+    /// # Errors
+    /// See [`Denied`].
+    pub fn unprotect_joining(&mut self, rtcp: bool, packet: &mut [u8]) -> Result<usize, Denied> {
+        let first = self.unprotect(rtcp, packet);
+        let Err(Denied::Refused(Refused::Authentication)) = first else { return first };
+        if rtcp || self.params.session().unauthenticated_srtp {
+            return first;
+        }
+        let session = &self.session;
+        let (ssrc, sequence) = (word(packet, RTP_SSRC), sequence(packet));
+        self.rtp.with(ssrc, |state| {
+            if state.next != 0 {
+                return Err(Refused::Authentication.into());
+            }
+            for rollovers in 1..=ROLLOVERS {
+                let index = rollovers << 16 | u64::from(sequence);
+                let mut tried = StreamState { next: index + 1, ..StreamState::default() };
+                if let Ok(length) = session.unprotect_rtp(&mut tried, packet) {
+                    // Nothing was accepted under it so far.
+                    let _ = tried.accept(index);
+                    *state = tried;
+                    return Ok(length);
+                }
+            }
+            Err(Refused::Authentication.into())
+        })
     }
 
     /// Has a packet of RTP processed with the state of its SSRC, wherever that is. `checked`: no index is used twice.

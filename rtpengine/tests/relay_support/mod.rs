@@ -155,6 +155,8 @@ pub fn settings(component: Component, endpoint: Option<SocketAddr>, sinks: &[Por
         rtcp_sinks: sinks.into(),
         discard: None,
         handling: Default::default(),
+        filter: None,
+        copies: None,
         receive_crypto: None,
         transmit_crypto: None,
         ice: Default::default(),

@@ -13,6 +13,7 @@ use super::{
     limits::SystemLoad,
     looping,
     model::Call,
+    restraint::Kind,
     rng::Rng,
     statistics::{EndedBy, Tally},
 };
@@ -100,24 +101,30 @@ impl Engine {
             Command::Query => self.query(request, plane),
             Command::List => Ok(self.list(request)),
             Command::Statistics => Ok(self.statistics(now, plane)),
+            Command::BlockMedia => self.restrain(now, request, Kind::Media, true),
+            Command::UnblockMedia => self.restrain(now, request, Kind::Media, false),
+            Command::SilenceMedia => self.restrain(now, request, Kind::Silence, true),
+            Command::UnsilenceMedia => self.restrain(now, request, Kind::Silence, false),
+            Command::BlockDtmf => self.restrain(now, request, Kind::Dtmf, true),
+            Command::UnblockDtmf => self.restrain(now, request, Kind::Dtmf, false),
+            Command::Publish => self.publish(now, source, request, plane),
+            Command::SubscribeRequest => self.subscribe_request(now, request, plane),
+            Command::SubscribeAnswer => self.subscribe_answer(now, request, plane),
+            Command::Unsubscribe => self.unsubscribe(now, request, plane),
+            Command::Connect => self.connect(now, request, plane),
+            Command::StartForwarding | Command::StopForwarding => self.forwarding(request),
             later @ (Command::StartRecording
             | Command::StopRecording
             | Command::PauseRecording
-            | Command::StartForwarding
-            | Command::StopForwarding
-            | Command::BlockDtmf
-            | Command::UnblockDtmf
-            | Command::BlockMedia
-            | Command::UnblockMedia
             | Command::PlayMedia
             | Command::StopMedia
             | Command::PlayDtmf
-            | Command::SilenceMedia
-            | Command::UnsilenceMedia
-            | Command::Publish
-            | Command::SubscribeRequest
-            | Command::SubscribeAnswer
-            | Command::Unsubscribe) => Err(CallError::NotBuilt(later.wire_name())),
+            | Command::Create
+            | Command::CreateAnswer
+            | Command::Mesh
+            | Command::Transform
+            | Command::InjectStart
+            | Command::InjectStop) => Err(CallError::NotBuilt(later.wire_name())),
         };
         let reply = result.unwrap_or_else(|error| Reply::error(error.to_string()));
         self.tally.count(source.addr.ip(), request.command, reply.is_error());

@@ -25,6 +25,26 @@ pub(super) enum CallError {
     NotFound,
     #[error("Unknown tag '{0}': the answer belongs to no offer of this call; send the offer first")]
     NoOffer(String),
+    #[error("No call participant has the {0} given")]
+    NoParticipant(&'static str),
+    #[error("None of the call participants given has media to subscribe to")]
+    NoSource,
+    #[error(
+        "Media of the call participant is passed through with keys that are used end to end: it cannot be copied"
+    )]
+    Unreadable,
+    #[error("The call participants have no codec in common, and nothing is transcoded in this release")]
+    NoCommonCodec,
+    #[error("Call participants of two calls cannot be connected in this release: leave out 'to-call-id'")]
+    TwoCalls,
+    #[error("The offer has no media that can be published")]
+    NothingToPublish,
+    #[error("Tag '{0}' belongs to a call participant that is no subscriber")]
+    TagInUse(String),
+    #[error("Call has {0} subscriptions already; unsubscribe those that are not needed")]
+    TooManySubscriptions(usize),
+    #[error("The answer does not accept payload type {0}; give 'allow transcoding' to have the rest")]
+    CodecRefused(u8),
     #[error("Command '{0}' is not available in this release")]
     NotBuilt(&'static str),
     #[error(transparent)]

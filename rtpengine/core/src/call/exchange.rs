@@ -34,6 +34,8 @@ pub(super) struct Exchange<'r, 's> {
     pub(super) from: Side,
     pub(super) offer: bool,
     pub(super) placement: Placement,
+    /// The side that has no sockets, since nobody is there.
+    pub(super) absent: Option<Side>,
 }
 
 /// The sender's ICE is not the receiver's business, and every m-line has its own port.
@@ -216,11 +218,15 @@ impl Exchange<'_, '_> {
         };
         let (from, to) = (self.from, self.from.other());
         let from_wish = if self.offer { self.placement.from_family.or(Some(sender_family)) } else { None };
-        self.ensure(draft, pair.faces.get_mut(from), place(from, from_wish), sender_family)?;
+        if self.absent != Some(from) {
+            self.ensure(draft, pair.faces.get_mut(from), place(from, from_wish), sender_family)?;
+        }
         let known = pair.faces.get(to).advertised.map(|address| Family::of(address.ip()));
         let to_wish = if self.offer { self.placement.to_family } else { None };
         let to_default = known.unwrap_or(sender_family);
-        self.ensure(draft, pair.faces.get_mut(to), place(to, to_wish), to_default)?;
+        if self.absent != Some(to) {
+            self.ensure(draft, pair.faces.get_mut(to), place(to, to_wish), to_default)?;
+        }
         for (side, before) in Side::BOTH.into_iter().zip(before_sockets) {
             let face = pair.faces.get_mut(side);
             if before != sockets(face) {

@@ -6,11 +6,11 @@ use smallvec::SmallVec;
 
 use super::{
     encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, media_flags::MediaFlags, mux::Mux,
-    twins::Twin,
+    party::PartyId, silence, twins::Twin,
 };
 use crate::{
     codecs::Listing,
-    io::StreamId,
+    io::{Payload, StreamId},
     sdp::{Direction, Media, Protocol},
 };
 
@@ -109,6 +109,8 @@ pub(super) struct Face {
     /// First codec, `NAME/RATE[/CHANNELS]`.
     pub(super) codec: String,
     pub(super) clock_rates: SmallVec<[(u8, u32); 8]>,
+    /// Payload types that blocking and silencing need to know.
+    pub(super) payloads: SmallVec<[(u8, Payload); 4]>,
     /// As the party signalled it, zero address included.
     pub(super) direction: Direction,
     /// The address in the party's SDP; where its RTP goes by that.
@@ -161,6 +163,7 @@ impl Face {
         });
         self.clock_rates =
             media.codecs.iter().map(|codec| (codec.payload_type, codec.clock_rate)).take(32).collect();
+        self.payloads = silence::payloads(media);
         self.direction = media.effective_direction();
     }
 
@@ -175,6 +178,11 @@ impl Face {
         self.ice.release();
     }
 
+    /// Forgets ICE.
+    pub(super) fn release_ice(&mut self) {
+        self.ice = FaceIce::default();
+    }
+
     /// The sockets in use: one for RTP, and one for RTCP unless it shares that.
     pub(super) fn streams(&self) -> impl Iterator<Item = StreamId> {
         self.way_out().into_iter().chain(self.rtcp_way_out())
@@ -187,10 +195,22 @@ impl Face {
     }
 }
 
+/// The m-line of a party that a subscriber gets a copy of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) party: PartyId,
+    /// Its index in the dialogue of the party.
+    pub(super) media: usize,
+    /// Payload types offered to the subscriber, those aside that only accompany media.
+    pub(super) formats: SmallVec<[u8; 8]>,
+}
+
 /// One m-line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MediaPair {
     pub(super) carries: Carries,
+    /// In a subscription: whose media this is.
+    pub(super) source: Option<Source>,
     pub(super) faces: Sides<Face>,
     /// The codecs of the last answer, for `reuse codecs`.
     pub(super) agreed: Listing,

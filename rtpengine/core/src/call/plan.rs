@@ -9,11 +9,14 @@ use super::{
     dtls::{Association, withhold},
     encryption::{self, Treatment},
     engine::{CallKey, Engine},
+    fanout,
     ice::Standing,
     media::{Carries, Face, MediaPair, Side},
     media_flags,
     model::Call,
     offload,
+    party::PartyId,
+    restraint,
 };
 use crate::{
     config::CoreConfig,
@@ -31,9 +34,18 @@ pub(super) struct Wire {
     pub(super) media: usize,
     /// The side whose party sends to this socket.
     pub(super) side: Side,
+    /// That party.
+    pub(super) party: PartyId,
     pub(super) treatment: Treatment,
     /// The DTLS association the socket is to have.
     association: Option<Association>,
+}
+
+impl Wire {
+    /// Nothing may be forwarded from this socket or to it: keys are missing.
+    pub(super) fn is_withheld(&self) -> bool {
+        self.relay.awaits_keys || self.relay.discard == Some(Reason::NoKeys)
+    }
 }
 
 impl Engine {
@@ -118,7 +130,8 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
                 for (stream, relay) in face_wires(call, config, dialogue, pair, side) {
                     let treatment = encryption::treatment(pair);
                     let association = wanted.map(|wanted| Association::of(party, wanted));
-                    let wire = Wire { stream, relay, dialogue: index, media, side, treatment, association };
+                    let wire =
+                        Wire { stream, relay, dialogue: index, media, side, party, treatment, association };
                     match wires.iter_mut().find(|known| known.stream == stream) {
                         Some(known) => *known = wire,
                         None => wires.push(wire),
@@ -139,6 +152,8 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
         wire.relay.sinks.retain(fits);
         wire.relay.rtcp_sinks.retain(fits);
     }
+    fanout::fan_out(call, &mut wires);
+    restraint::restrain(call, &mut wires);
     wires
 }
 
@@ -262,6 +277,8 @@ fn settings(
         rtcp_sinks: SmallVec::new(),
         discard: None,
         handling: Handling::default(),
+        filter: None,
+        copies: None,
         receive_crypto: None,
         transmit_crypto: None,
         ice: SmallVec::new(),

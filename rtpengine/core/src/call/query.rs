@@ -58,8 +58,11 @@ fn party_dict(party: PartyInfo) -> Dict {
     }
     dict.push("created", party.created_unix_us / SECOND_US);
     let peer = |tag: String| Dict::with_capacity(2).with("tag", tag).with("type", "offer/answer").into();
-    dict.push("subscriptions", party.peers.iter().cloned().map(peer).collect::<Vec<Value>>());
-    dict.push("subscribers", party.peers.into_iter().map(peer).collect::<Vec<Value>>());
+    let copy = |tag: String| Dict::with_capacity(2).with("tag", tag).with("type", "pub/sub").into();
+    for (key, others) in [("subscriptions", party.subscriptions), ("subscribers", party.subscribers)] {
+        let peers = party.peers.iter().cloned().map(peer);
+        dict.push(key, peers.chain(others.into_iter().map(copy)).collect::<Vec<Value>>());
+    }
     dict.push(
         "medias",
         party.medias.into_iter().map(|media| media_dict(media).into()).collect::<Vec<Value>>(),

@@ -67,7 +67,7 @@ fn over(call: &Call, now: Now, config: &CoreConfig) -> Option<EndedBy> {
     // The call lives as long as one of its streams does.
     let mut ended_by = None;
     let mut streams = 0;
-    for pair in call.dialogues.iter().flat_map(|dialogue| &dialogue.medias) {
+    for pair in call.primary().flat_map(|dialogue| &dialogue.medias) {
         for side in Side::BOTH {
             let (face, sink) = (pair.faces.get(side), pair.faces.get(side.other()));
             let muted = !face.direction.sends() || !sink.direction.receives();

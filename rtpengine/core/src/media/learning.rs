@@ -218,6 +218,8 @@ mod tests {
             rtcp_sinks: Default::default(),
             discard: None,
             handling: Default::default(),
+            filter: None,
+            copies: None,
             receive_crypto: None,
             transmit_crypto: None,
             ice: Default::default(),

@@ -86,24 +86,24 @@ names! {
         Provisional Harmless ["provisional"];
         AllowAsymmetricCodecs Built ["allow asymmetric codecs", "asymmetric codecs"];
         AllowNoCodecMedia Built ["allow no codec media"];
-        AllowTranscoding NotYet ["allow transcoding"];
+        AllowTranscoding Built ["allow transcoding"];
         AlwaysTranscode NotYet ["always transcode"];
         AudioPlayer NotYet ["audio player", "player"];
         Bidirectional NotYet ["bidirectional"];
-        BlockDtmf NotYet ["block DTMF"];
+        BlockDtmf Built ["block DTMF"];
         BlockEgress NotYet ["block egress"];
         BlockShort Built ["block short", "block short packets"];
         DetectDtmf NotYet ["detect DTMF"];
-        Directional NotYet ["directional"];
+        Directional Built ["directional"];
         DiscardRecording NotYet ["discard recording"];
         EarlyMedia Harmless ["early media"];
-        Egress NotYet ["egress"];
+        Egress Built ["egress"];
         ExcludeRecording NotYet ["exclude recording"];
         Fast NotYet ["fast"];
         ForceTranscoding NotYet ["force transcoding"];
         GenerateMid Built ["generate mid"];
         GenerateRtcp Built ["generate RTCP"];
-        Inactive NotYet ["inactive"];
+        Inactive Built ["inactive"];
         InjectDtmf NotYet ["inject DTMF"];
         LoopProtect Built ["loop protect"];
         Mix NotYet ["mix"];
@@ -117,9 +117,9 @@ names! {
         Recrypt NotYet ["recrypt"];
         ReorderCodecs Harmless ["reorder codecs"];
         ReuseCodecs Built ["reuse codecs", "no codec renegotiation"];
-        RtcpMirror NotYet ["RTCP mirror", "mirror RTCP"];
+        RtcpMirror Built ["RTCP mirror", "mirror RTCP"];
         SingleCodec Built ["single codec"];
-        Siprec NotYet ["SIPREC"];
+        Siprec Built ["SIPREC"];
         SkipRecordingDb NotYet ["skip recording db"];
         StaticCodecs Built ["static codecs"];
         StripExtmap Built ["strip extmap"];
@@ -137,6 +137,7 @@ names! {
         CallId Built ["call-id", "callid"];
         FromTag Built ["from-tag"];
         ToTag Built ["to-tag"];
+        ToCallId Built ["to-call-id"];
         ViaBranch Built ["via-branch"];
         Label Built ["label", "from-label"];
         ToLabel Built ["to-label"];
@@ -191,7 +192,7 @@ names! {
         Extmap Built ["extmap"];
         File NotYet ["file"];
         Frequency NotYet ["frequency", "frequencies"];
-        FromTags NotYet ["from-tags"];
+        FromTags Built ["from-tags"];
         InboundPeer NotYet ["inbound-peer"];
         MediaEcho Built ["media echo"];
         Moh NotYet ["moh"];
@@ -320,7 +321,7 @@ pub const FLAG_PREFIXES: &[(&str, Key)] = &[
 pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
     (Key::AudioPlayer, &["off", "default"]),
     (Key::DelayBuffer, &["0"]),
-    (Key::DtmfSecurity, &["off"]),
+    (Key::DtmfSecurity, &["off", "drop"]),
     (Key::Passthrough, &["off", "no"]),
     (Key::RecordCall, &["off", "no"]),
 ];

@@ -17,6 +17,9 @@ use values::{
     note,
 };
 
+/// Tags kept of `from-tags`.
+const MAX_FROM_TAGS: usize = 64;
+
 /// Why a dictionary is not a request. The texts of the first two are the original's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
@@ -56,7 +59,10 @@ impl Request {
         request.take_templates(dict, templates);
         for (name, value) in dict.iter() {
             match Key::find(name) {
-                Some(key) => request.apply(key, value)?,
+                Some(key) => {
+                    request.is_unread |= key == Key::Flags && spelling::same(name, b"rtpp_flags");
+                    request.apply(key, value)?;
+                }
                 None => note(&mut request.unknown, name),
             }
         }
@@ -85,6 +91,7 @@ impl Request {
             Key::CallId => self.call_id = identifier(key, value)?,
             Key::FromTag => self.from_tag = identifier(key, value)?,
             Key::ToTag => self.to_tag = identifier(key, value)?,
+            Key::ToCallId => self.to_call_id = identifier(key, value)?,
             Key::ViaBranch => self.via_branch = identifier(key, value)?,
             Key::Label => self.label = identifier(key, value)?,
             Key::ToLabel => self.to_label = identifier(key, value)?,
@@ -133,6 +140,12 @@ impl Request {
             Key::RtcpMux => flags::items(value, &mut |item| self.rtcp_mux_member(item)),
             Key::Sdes => flags::items(value, &mut |item| self.sdes_member(item)),
             Key::Osrtp => flags::items(value, &mut |item| self.osrtp_member(item)),
+            Key::FromTags => flags::items(value, &mut |item| self.sender_member(item)),
+            Key::DtmfSecurity => {
+                let text = value.as_bytes().unwrap_or_default();
+                self.dtmf_security_off = spelling::same(text, b"off");
+                self.not_acted_upon(key, value);
+            }
             Key::Supports => flags::items(value, &mut |item| match item {
                 Item::Name(name) if spelling::same(name, b"load limit") => self.supports_load_limit = true,
                 Item::Name(name) | Item::Pair(name, _) => note(&mut self.unknown, name),
@@ -167,7 +180,6 @@ impl Request {
             | Key::RecordCall
             | Key::T38
             | Key::Passthrough
-            | Key::DtmfSecurity
             | Key::DelayBuffer
             | Key::Alias
             | Key::Blob
@@ -181,7 +193,6 @@ impl Request {
             | Key::Duration
             | Key::File
             | Key::Frequency
-            | Key::FromTags
             | Key::InboundPeer
             | Key::Moh
             | Key::OutboundPeer
@@ -287,6 +298,13 @@ impl Request {
                     note(&mut self.invalid, error.to_string().as_bytes());
                 }
             }
+        }
+    }
+
+    /// More tags than a call has parties are of no use, so those beyond are dropped.
+    fn sender_member(&mut self, item: Item<'_>) {
+        if let (Item::Name(name), true) = (item, self.from_tags.len() < MAX_FROM_TAGS) {
+            self.from_tags.push(String::from_utf8_lossy(name).into_owned());
         }
     }
 

@@ -144,8 +144,12 @@ pub struct Request {
     pub call_id: Option<String>,
     /// `from-tag`.
     pub from_tag: Option<String>,
+    /// `from-tags`, also as flags `from-tags-...`.
+    pub from_tags: Vec<String>,
     /// `to-tag`.
     pub to_tag: Option<String>,
+    /// `to-call-id`.
+    pub to_call_id: Option<String>,
     /// `via-branch`.
     pub via_branch: Option<String>,
     /// `label` or `from-label`.
@@ -172,6 +176,10 @@ pub struct Request {
     pub address: Option<IpAddr>,
     /// `flags`.
     pub flags: NameSet<Flag>,
+    /// The flags came as `rtpp-flags`: the proxy has not read them, and adds tags to the request whatever they say.
+    pub is_unread: bool,
+    /// `DTMF-security=off`.
+    pub dtmf_security_off: bool,
     /// `replace`.
     pub replace: NameSet<Replace>,
     /// `rtcp-mux`.
@@ -230,7 +238,9 @@ impl Request {
             command,
             call_id: None,
             from_tag: None,
+            from_tags: Vec::new(),
             to_tag: None,
+            to_call_id: None,
             via_branch: None,
             label: None,
             to_label: None,
@@ -244,6 +254,8 @@ impl Request {
             received_from: None,
             address: None,
             flags: NameSet::default(),
+            is_unread: false,
+            dtmf_security_off: false,
             replace: NameSet::default(),
             rtcp_mux: NameSet::default(),
             transport_protocol: None,

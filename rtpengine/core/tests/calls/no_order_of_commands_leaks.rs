@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 use rtpengine_core::{
     codecs::CodecList,
-    io::{DtlsEvent, MediaEvent, Reason, RtcpUse, SsrcCounters},
+    io::{DtlsEvent, MediaEvent, MediaRule, Reason, RtcpUse, SsrcCounters},
     media::rtcp::{Block, Echo, Reports, SenderInfo},
-    ng::{Command, DropTraffic, Flag, IceLite, IceMode, MediaEcho, RtcpMux, TransportProtocol},
+    ng::{
+        AllMode, Command, DropTraffic, Flag, IceLite, IceMode, MediaEcho, Request, RtcpMux, TransportProtocol,
+    },
     sdp::security::HashFunction,
 };
 
@@ -27,7 +29,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..15, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..27, any::<u64>());
+    let step = (0u8..26, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..27, any::<u64>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -41,7 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn tag(number: u8) -> &'static str {
-    ["", "a", "b", "c", "d"][usize::from(number)]
+    ["", "a", "b", "c", "d", "s", "t"][usize::from(number)]
 }
 
 const CANDIDATES: &str = "a=candidate:1 1 UDP 2130706431 192.0.2.1 2000 typ host\r\na=candidate:1 2 UDP 2130706430 192.0.2.1 2001 typ host\r\na=candidate:2 1 UDP 5000 192.0.2.88 2000 typ relay raddr 192.0.2.1 rport 2000\r\na=candidate:3 1 UDP 5000 2001:db8::1 2000 typ host\r\n";
@@ -108,7 +110,19 @@ fn body(number: u8) -> String {
     }
 }
 
+/// Most of the time subscriptions are spoken of by their own tags, with bodies that can be understood.
+fn likely(step: &Step) -> Step {
+    let mut step = step.clone();
+    if (14..19).contains(&step.command) && step.flags >> 40 & 7 != 0 {
+        step.to = 5 + step.to % 2;
+        step.from = 1 + step.from % 2;
+        step.body %= 3;
+    }
+    step
+}
+
 fn run(pair: &mut Pair, step: &Step) {
+    let step = &likely(step);
     let command = match step.command {
         0..=2 => Command::Offer,
         3 | 4 => Command::Answer,
@@ -133,11 +147,20 @@ fn run(pair: &mut Pair, step: &Step) {
             return pair.wait(1);
         }
         10 | 11 => return handshake(pair, step.flags),
-        13 => return talk(pair, step.flags),
+        13 => Command::Publish,
+        14 | 15 => Command::SubscribeRequest,
+        16 | 17 => Command::SubscribeAnswer,
+        18 => Command::Unsubscribe,
+        19 => [Command::BlockMedia, Command::UnblockMedia][(step.flags & 1) as usize],
+        20 => [Command::SilenceMedia, Command::UnsilenceMedia][(step.flags & 1) as usize],
+        22 => Command::Connect,
+        21 => [Command::BlockDtmf, Command::UnblockDtmf][(step.flags & 1) as usize],
+        23 => return talk(pair, step.flags),
         _ => return pair.wait(1),
     };
     let request = Pair::request(command, tag(step.from), tag(step.to), &body(step.body), |request| {
         request.call_id = Some(format!("call{}", step.call));
+        control(request, step);
         request.via_branch = (step.branch > 0).then(|| format!("branch{}", step.branch));
         let bit = |number: u64| step.flags >> number & 1 == 1;
         let bits = step.flags.wrapping_mul(0x9e37_79b1) >> 8;
@@ -239,6 +262,45 @@ fn run(pair: &mut Pair, step: &Step) {
     no_plaintext_meets_ciphertext(pair);
 }
 
+/// Keys and flags of the commands that name parties and what of their media they are about.
+fn control(request: &mut Request, step: &Step) {
+    let bits = step.flags.wrapping_mul(0x85eb_ca6b) >> 16;
+    request.all = [
+        AllMode::None,
+        AllMode::None,
+        AllMode::None,
+        AllMode::All,
+        AllMode::OfferAnswer,
+        AllMode::ExceptOfferAnswer,
+        AllMode::Flows,
+        AllMode::None,
+    ][(bits & 7) as usize];
+    let flags = [
+        Flag::Inactive,
+        Flag::Siprec,
+        Flag::RtcpMirror,
+        Flag::AllowTranscoding,
+        Flag::Egress,
+        Flag::Directional,
+        Flag::BlockDtmf,
+    ];
+    for (number, flag) in (3..).zip(flags) {
+        if bits >> number & 1 == 1 {
+            request.flags.insert(flag);
+        }
+    }
+    if bits >> 10 & 7 == 7 {
+        request.from_tags = ["a", "b", "c"].map(str::to_owned).to_vec();
+        request.from_tags.truncate((bits >> 13 & 3) as usize);
+    }
+    let labels = ["one", "two"];
+    request.set_label = (bits >> 15 & 3 == 3).then(|| labels[(bits >> 17 & 1) as usize].to_owned());
+    request.label = (bits >> 18 & 7 == 7).then(|| labels[(bits >> 20 & 1) as usize].to_owned());
+    request.to_label = (bits >> 21 & 7 == 7).then(|| labels[(bits >> 24 & 1) as usize].to_owned());
+    request.address = (bits >> 25 & 7 == 7).then(|| "192.0.2.1".parse().unwrap());
+    (request.is_unread, request.dtmf_security_off) = (bits >> 28 & 3 == 3, bits >> 30 & 7 == 7);
+}
+
 /// The agent of some socket finds a way, as far as it can be found without its password: any request is as good.
 fn stun(pair: &mut Pair, step: &Step) {
     let streams: Vec<_> = pair.plane.open.keys().copied().collect();
@@ -308,6 +370,24 @@ fn no_plaintext_meets_ciphertext(pair: &Pair) {
             assert!(relay.sinks.is_empty() && relay.rtcp_sinks.is_empty(), "{relay:?}");
         }
         assert!(!relay.awaits_keys || relay.rtcp == RtcpUse::Unread, "{relay:?}");
+        if let Some(filter) = &relay.filter {
+            assert_eq!(filter.rules.len(), relay.sinks.len(), "{relay:?}");
+            let silenced: Vec<bool> =
+                filter.rules.iter().map(|rule| rule.media == MediaRule::Silence).collect();
+            assert!(silenced.is_sorted(), "{relay:?}");
+        }
+        if let Some(copies) = &relay.copies {
+            assert!(relay.receive_crypto.is_none() && relay.discard != Some(Reason::NoKeys), "{relay:?}");
+            assert!(!pair.plane.flows.contains_key(stream), "{relay:?}");
+            for sink in copies.sinks.iter().chain(&copies.rtcp_sinks) {
+                assert!(!relay.sinks.contains(sink), "sent twice: {relay:?}");
+                assert_ne!(pair.plane.relay[sink].transmit_crypto.as_ref(), Some(&copies.keys));
+            }
+        }
+        let mut sinks = relay.sinks.to_vec();
+        sinks.sort_unstable();
+        sinks.dedup();
+        assert_eq!(sinks.len(), relay.sinks.len(), "sent twice: {relay:?}");
         for sink in relay.sinks.iter().chain(&relay.rtcp_sinks) {
             let sink = &pair.plane.relay[sink];
             assert!(

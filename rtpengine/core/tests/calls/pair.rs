@@ -131,7 +131,9 @@ impl FakePlane {
             }
         }
         for config in self.relay.values() {
-            for sink in config.sinks.iter().chain(&config.rtcp_sinks) {
+            let copies =
+                config.copies.iter().flat_map(|copies| copies.sinks.iter().chain(&copies.rtcp_sinks));
+            for sink in config.sinks.iter().chain(&config.rtcp_sinks).chain(copies) {
                 assert!(self.open.contains_key(sink), "sink that is not open");
             }
         }

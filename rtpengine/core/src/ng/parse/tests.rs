@@ -90,7 +90,7 @@ fn things_to_come_are_named_in_the_warning() {
     let request = parse(
         r#"{"command":"offer","OSRTP":["accept-legacy"],"T.38":["force"],"codec":{"strip":["all"]},"flags":["inject DTMF","SIPREC"]}"#,
     );
-    assert_eq!(request.not_built, ["T.38", "inject DTMF", "SIPREC"]);
+    assert_eq!(request.not_built, ["T.38", "inject DTMF"]);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn every_known_name_is_found_and_unambiguous() {
     for command in Command::ALL {
         assert_eq!(Command::from_wire(command.wire_name().as_bytes()), Some(*command));
     }
-    assert_eq!(Command::COUNT, 25);
+    assert_eq!(Command::listed().len(), 25);
 }
 
 proptest! {

@@ -136,7 +136,7 @@ impl Statistics {
     fn control_node(&self) -> Node {
         let mut control = Entries::default();
         control.node("proxies", Node::List(self.control.iter().map(ProxyStatistics::node).collect()));
-        for (index, command) in Command::ALL.iter().enumerate() {
+        for (index, command) in Command::listed().iter().enumerate() {
             let total =
                 self.control.iter().filter_map(|proxy| proxy.commands.get(index)).map(|one| one.count).sum();
             control.count(&format!("total{}count", command.statistics_name()), total);
@@ -214,7 +214,7 @@ impl ProxyStatistics {
     fn node(&self) -> Node {
         let mut entries = Entries::default();
         entries.node("proxy", Node::Text(self.proxy.to_string()));
-        for (command, one) in Command::ALL.iter().zip(&self.commands) {
+        for (command, one) in Command::listed().iter().zip(&self.commands) {
             entries.count(&format!("{}count", command.statistics_name()), one.count);
             entries.float(&format!("{}duration", command.statistics_name()), one.duration);
         }
