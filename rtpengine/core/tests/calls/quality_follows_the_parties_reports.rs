@@ -7,7 +7,7 @@ use rtpengine_core::{
     ng::{Command, Dict, Value},
 };
 
-use crate::pair::{Pair, Seen, audio, audio_with, config};
+use crate::pair::{Pair, Seen, audio_with, config};
 
 /// SSRCs of caller and callee.
 pub const CALLER: u32 = 0x0ca1_1e40;
@@ -152,9 +152,11 @@ fn without_a_round_trip_only_listening_is_rated() {
 #[test]
 fn jitter_is_by_the_clock_of_the_media_that_is_reported_on() {
     let mut pair = Pair::with(CoreConfig { mos: MosFormula::Listening, ..config() });
-    pair.offer("ft", "", &audio("192.0.2.1", 2000));
-    let opus = audio_with("192.0.2.2", 3000, "a=rtpmap:8 opus/48000/2\r\n");
-    let caller = pair.answer("ft", "tt", &opus);
+    let opus = |address, port| {
+        audio_with(address, port, "a=rtpmap:96 opus/48000/2\r\n").replace("AVP 8 0 101", "AVP 96 101")
+    };
+    pair.offer("ft", "", &opus("192.0.2.1", 2000));
+    let caller = pair.answer("ft", "tt", &opus("192.0.2.2", 3000));
     let stream = rtcp_stream(&pair, &caller);
     report(&mut pair, stream, sender(CALLER, 1, &[block(CALLEE, 0, 0, 100, 0, 480)]));
     let voip = pair.engine.statistics_model(pair.now, &pair.plane).voip;
