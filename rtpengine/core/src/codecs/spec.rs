@@ -34,13 +34,19 @@ pub enum Pattern {
     },
 }
 
+/// Longest member, in bytes: a warning repeats it.
+const MAX_TEXT: usize = 256;
+
 impl CodecSpec {
     /// Reads `NAME[/RATE[/CHANNELS[/BITRATE[/PTIME[/FMTP[/OPTIONS]]]]]]`, where fields may be empty and `--` in the last
     /// two stands for an equals sign. Bitrate, ptime and options are an encoder's, and choose no codec.
     ///
-    /// `None`: no name, or a clock rate or a number of channels that is none.
+    /// `None`: no name, a clock rate or a number of channels that is none, or text that is no text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
+        if text.len() > MAX_TEXT || text.contains(char::is_control) {
+            return None;
+        }
         let pattern = match text {
             _ if spelling::same(text.as_bytes(), b"all") || spelling::same(text.as_bytes(), b"any") => {
                 Pattern::All
@@ -159,5 +165,7 @@ mod tests {
         {
             assert_eq!(CodecSpec::parse(nonsense), None, "{nonsense}");
         }
+        assert_eq!(CodecSpec::parse("a\nb"), None);
+        assert_eq!(CodecSpec::parse(&"a".repeat(MAX_TEXT + 1)), None);
     }
 }
