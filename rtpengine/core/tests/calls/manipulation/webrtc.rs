@@ -10,6 +10,7 @@ fn parsed(keys: &str) -> String {
     let mut request = request("offer", r#""from-tag":"ft""#, keys, "");
     let same = request.flags;
     request.flags = [].into_iter().collect();
+    request.is_unread = false;
     let flags: Vec<_> = rtpengine_core::ng::Flag::ALL
         .iter()
         .filter(|flag| same.has(**flag) && flag.name() != "WebRTC")
