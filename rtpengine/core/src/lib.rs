@@ -9,6 +9,7 @@ pub mod codecs;
 pub mod config;
 pub mod ice;
 pub mod io;
+pub mod legacy;
 pub mod media;
 pub mod ng;
 pub mod sdp;

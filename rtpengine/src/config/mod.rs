@@ -159,6 +159,10 @@ pub struct Config {
     pub listen_ng: Vec<SocketAddr>,
     /// `--listen-tcp-ng`.
     pub listen_tcp_ng: Vec<SocketAddr>,
+    /// `--listen-udp`: UDP sockets for the protocol of rtpproxy.
+    pub listen_udp: Vec<SocketAddr>,
+    /// `--listen-tcp`: TCP sockets for that of mediaproxy.
+    pub listen_tcp: Vec<SocketAddr>,
     /// `--listen-cli`.
     pub listen_cli: Vec<SocketAddr>,
     /// `--listen-http`, `--listen-https`, `--https-…`, `--http-threads`.
@@ -266,6 +270,8 @@ impl Config {
             interfaces,
             listen_ng: listeners::listeners(settings, "listen-ng")?,
             listen_tcp_ng: listeners::listeners(settings, "listen-tcp-ng")?,
+            listen_udp: listeners::listeners(settings, "listen-udp")?,
+            listen_tcp: listeners::listeners(settings, "listen-tcp")?,
             listen_cli: listeners::listeners(settings, "listen-cli")?,
             http: http(settings)?,
             tos: octet(settings, "tos")?,
@@ -304,10 +310,17 @@ impl Config {
             software_id: software_id(settings),
             warnings,
         };
-        let http = !config.http.listen.is_empty() || !config.http.listen_tls.is_empty();
-        if config.listen_ng.is_empty() && config.listen_tcp_ng.is_empty() && !http {
+        let control = [
+            &config.listen_ng,
+            &config.listen_tcp_ng,
+            &config.http.listen,
+            &config.http.listen_tls,
+            &config.listen_udp,
+            &config.listen_tcp,
+        ];
+        if control.into_iter().all(Vec::is_empty) {
             return Err(ConfigError::Missing(
-                "no control listener is configured: give --listen-ng, --listen-tcp-ng, --listen-http or --listen-https, on the command line or in the configuration file",
+                "no control listener is configured: give --listen-ng, --listen-tcp-ng, --listen-http, --listen-https, --listen-udp or --listen-tcp, on the command line or in the configuration file",
             ));
         }
         Ok(config)

@@ -83,6 +83,13 @@ const AVAILABLE: &[OptionSpec] = &[
         "Open ports on the first usable address of a family only (breaks ICE)",
     ),
     list("interface", Some('i'), "[NAME/]IP[!IP]", "Local network interface for media"),
+    list(
+        "listen-tcp",
+        Some('l'),
+        "[IP46:]PORT",
+        "Obsolete control protocol of OpenSER's mediaproxy over TCP",
+    ),
+    list("listen-udp", Some('u'), "[IP46:]PORT", "Control protocol of rtpproxy over UDP"),
     list("listen-ng", Some('n'), "[IP46:]PORT", "ng control protocol over UDP"),
     list("listen-tcp-ng", Some('N'), "[IP46:]PORT", "ng control protocol over TCP"),
     list("listen-cli", Some('c'), "[IP46:]PORT", "Command line interface over TCP, used by rtpengine-ctl"),

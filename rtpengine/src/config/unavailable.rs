@@ -46,10 +46,6 @@ const fn facility(name: &'static str, aliases: &'static [&'static str]) -> Optio
 
 /// All missing features.
 pub const FEATURES: &[Feature] = &[
-    Feature {
-        name: "the legacy rtpproxy protocols are",
-        options: &[short("listen-tcp", 'l'), short("listen-udp", 'u')],
-    },
     Feature { name: "the Janus interface is", options: &[value("janus-secret")] },
     Feature {
         name: "transcoding is",

@@ -1,9 +1,11 @@
 //! From a message to its reply: cookie cache, decoding, engine, encoding, counters.
 
 use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use rtpengine_core::legacy::{tcp, udp};
 use rtpengine_core::ng::cache::{CacheLimits, CookieCache, Lookup};
 use rtpengine_core::ng::message::{self, Message};
 use rtpengine_core::ng::{Outcome, Reply, Request, Templates};
@@ -15,6 +17,9 @@ use super::ControlEngine;
 
 /// Names of unknown flags remembered so that each is logged once.
 const MAX_UNKNOWN: usize = 1024;
+
+/// Bytes of a message without sense that are logged.
+const MAX_SHOWN: usize = 120;
 
 /// Where a repeated request waits for the reply to the first.
 type Waiter = oneshot::Sender<Arc<[u8]>>;
@@ -53,20 +58,75 @@ impl<E: ControlEngine> Dispatcher<E> {
             tracing::warn!(target: "control", peer = %source.addr, "message of {} bytes has no cookie, ignored", datagram.len());
             return None;
         };
+        let answer = async {
+            let reply = self.answer(source, body).await;
+            message::encode_reply(cookie, message::encoding_of(body), reply)
+        };
+        self.once(cookie, answer).await
+    }
+
+    /// The reply to one datagram in the protocol of rtpproxy. `None`: nothing is to be sent.
+    pub async fn handle_legacy(&self, source: ControlSource, datagram: &[u8]) -> Option<Arc<[u8]>> {
+        let Some(udp::Message { cookie, body }) = udp::Message::split(datagram) else {
+            tracing::warn!(target: "control", peer = %source.addr, "datagram of {} bytes has no cookie, ignored", datagram.len());
+            return None;
+        };
+        // One cache for both protocols, whose cookies may be alike: those of ng have no space.
+        let key = [b" ", cookie].concat();
+        let answer = async {
+            let parsed = udp::Parsed::of(body);
+            let answer = match &parsed {
+                udp::Parsed::Request(request) => self.engine.legacy(source, request.clone()).await,
+                udp::Parsed::Extension(_) => None,
+                udp::Parsed::Echo { .. } | udp::Parsed::Unknown => {
+                    tracing::warn!(target: "control", peer = %source.addr, "command refused: {}", shown(body));
+                    self.engine.refused(source);
+                    None
+                }
+            };
+            udp::reply(cookie, &parsed, answer.as_ref())
+        };
+        self.once(&key, answer).await
+    }
+
+    /// The reply to the line of a connection in the protocol of mediaproxy; `clients`: who is connected. `None`: nothing is
+    /// to be sent.
+    pub async fn handle_line(
+        &self,
+        source: ControlSource,
+        line: &[u8],
+        clients: impl FnOnce() -> Vec<SocketAddr> + Send,
+    ) -> Option<String> {
+        match tcp::Parsed::of(line) {
+            tcp::Parsed::Request(request) => {
+                let answer = self.engine.legacy(source, request).await;
+                Some(tcp::reply(answer.as_ref(), env!("CARGO_PKG_VERSION")))
+            }
+            tcp::Parsed::Controls => Some(tcp::controls(&clients())),
+            tcp::Parsed::Quit => None,
+            tcp::Parsed::Unknown => {
+                tracing::warn!(target: "control", peer = %source.addr, "line refused: {}", shown(line));
+                self.engine.refused(source);
+                None
+            }
+        }
+    }
+
+    /// Answers a request once; its repeats get the same bytes.
+    async fn once(&self, key: &[u8], answer: impl Future<Output = Vec<u8>>) -> Option<Arc<[u8]>> {
         let (waiter, wait) = oneshot::channel();
         // Bound to a name, so that the lock is not held while waiting.
-        let lookup = self.cache().begin(self.mono_us(), cookie, || waiter);
+        let lookup = self.cache().begin(self.mono_us(), key, || waiter);
         match lookup {
             Lookup::Replay(reply) => return Some(reply),
             // Without a reply (the first was given up, or too many wait) the proxy will repeat once more.
             Lookup::Waiting => return wait.await.ok(),
             Lookup::New => {}
         }
-        let mut pending = Pending { dispatcher: self, cookie, finished: false };
-        let reply = self.answer(source, body).await;
-        let wire: Arc<[u8]> = message::encode_reply(cookie, message::encoding_of(body), reply).into();
+        let mut pending = Pending { dispatcher: self, cookie: key, finished: false };
+        let wire: Arc<[u8]> = answer.await.into();
         pending.finished = true;
-        let waiters = self.cache().finish(self.mono_us(), cookie, Arc::clone(&wire));
+        let waiters = self.cache().finish(self.mono_us(), key, Arc::clone(&wire));
         for waiter in waiters {
             // A repeat that no longer waits needs no reply.
             let _ = waiter.send(Arc::clone(&wire));
@@ -145,6 +205,11 @@ impl<E: ControlEngine> Dispatcher<E> {
     fn cache(&self) -> MutexGuard<'_, CookieCache<Waiter>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The beginning of what came from the network, for a log line.
+fn shown(bytes: &[u8]) -> impl std::fmt::Display + '_ {
+    bytes.get(..MAX_SHOWN).unwrap_or(bytes).escape_ascii()
 }
 
 /// Gives a request up whose future was dropped, so that its repeats are handled again.

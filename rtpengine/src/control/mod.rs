@@ -1,10 +1,11 @@
-//! Control listeners: ng over UDP and TCP.
+//! Control listeners: ng over UDP and TCP, and the protocols before it.
 //!
 //! [`Listeners::bind`] opens the sockets, [`Listeners::serve`] runs them: UDP on threads of its own, TCP on tokio.
 //! Every message goes through one [`Dispatcher`], which answers repeats from its cookie cache, decodes, and asks the [`ControlEngine`].
 
 pub mod accept;
 pub mod dispatcher;
+pub mod line;
 pub mod packet_info;
 pub mod socket;
 pub mod tcp;
@@ -19,6 +20,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rtpengine_core::call::ControlSource;
+use rtpengine_core::legacy;
 use rtpengine_core::ng::{Reply, Request};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -26,11 +28,19 @@ use tokio::task::JoinSet;
 pub use dispatcher::Dispatcher;
 pub use socket::{ControlError, SocketOptions};
 pub use tos::ControlTos;
+pub use udp::Dialect;
 
 /// What carries requests out.
 pub trait ControlEngine: Send + Sync + 'static {
     /// Carries a request out. Warnings about ignored keys ([`Request::warnings`]) are added by the caller.
     fn request(&self, source: ControlSource, request: Request) -> impl Future<Output = Reply> + Send;
+
+    /// Carries a request of a legacy protocol out; `None` where it is refused, which is logged.
+    fn legacy(
+        &self,
+        source: ControlSource,
+        request: legacy::Request,
+    ) -> impl Future<Output = Option<legacy::Answer>> + Send;
 
     /// Counts a message that could not be read, or asks for what this version does not do.
     fn refused(&self, source: ControlSource);
@@ -41,6 +51,8 @@ pub trait ControlEngine: Send + Sync + 'static {
 pub struct Listeners {
     udp: Vec<std::net::UdpSocket>,
     tcp: Vec<std::net::TcpListener>,
+    legacy_udp: Vec<std::net::UdpSocket>,
+    legacy_tcp: Vec<std::net::TcpListener>,
 }
 
 impl Listeners {
@@ -53,27 +65,30 @@ impl Listeners {
         tcp: &[SocketAddr],
         options: SocketOptions,
     ) -> Result<Self, ControlError> {
-        let mut listeners = Self::default();
-        for address in udp {
-            if let Some(socket) = socket::unless_no_ipv6(*address, udp, socket::udp(*address, options))? {
-                listeners.udp.push(socket);
-            }
-        }
-        for address in tcp {
-            if let Some(socket) = socket::unless_no_ipv6(*address, tcp, socket::tcp(*address, options))? {
-                listeners.tcp.push(socket);
-            }
-        }
-        Ok(listeners)
+        Ok(Self { udp: bind_udp(udp, options)?, tcp: bind_tcp(tcp, options)?, ..Self::default() })
     }
 
-    /// The addresses bound, UDP first.
+    /// Binds sockets for the protocols before ng, of rtpproxy (UDP) and mediaproxy (TCP), or none.
+    ///
+    /// # Errors
+    /// [`ControlError`] names the address.
+    pub fn with_legacy(
+        self,
+        udp: &[SocketAddr],
+        tcp: &[SocketAddr],
+        options: SocketOptions,
+    ) -> Result<Self, ControlError> {
+        Ok(Self { legacy_udp: bind_udp(udp, options)?, legacy_tcp: bind_tcp(tcp, options)?, ..self })
+    }
+
+    /// The addresses bound, UDP before TCP, ng before the others.
     ///
     /// # Errors
     /// When the system does not tell.
     pub fn addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
-        let udp = self.udp.iter().map(std::net::UdpSocket::local_addr);
-        udp.chain(self.tcp.iter().map(std::net::TcpListener::local_addr)).collect()
+        let udp = self.udp.iter().chain(&self.legacy_udp).map(std::net::UdpSocket::local_addr);
+        let tcp = self.tcp.iter().chain(&self.legacy_tcp).map(std::net::TcpListener::local_addr);
+        udp.chain(tcp).collect()
     }
 
     /// Changes the TOS of all sockets later on; `now` is what they were bound with.
@@ -82,10 +97,10 @@ impl Listeners {
     /// When a descriptor cannot be duplicated.
     pub fn tos(&self, now: u8) -> std::io::Result<ControlTos> {
         let mut sockets = Vec::new();
-        for socket in &self.udp {
+        for socket in self.udp.iter().chain(&self.legacy_udp) {
             sockets.push((socket2::Socket::from(socket.try_clone()?), socket.local_addr()?.is_ipv6()));
         }
-        for listener in &self.tcp {
+        for listener in self.tcp.iter().chain(&self.legacy_tcp) {
             sockets.push((socket2::Socket::from(listener.try_clone()?), listener.local_addr()?.is_ipv6()));
         }
         Ok(ControlTos::new(sockets, now))
@@ -106,12 +121,42 @@ impl Listeners {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             serving.tcp.spawn(tcp::serve(listener, Arc::clone(dispatcher)));
         }
-        for socket in self.udp {
+        for listener in self.legacy_tcp {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            serving.tcp.spawn(line::serve(listener, Arc::clone(dispatcher)));
+        }
+        let ng = self.udp.into_iter().map(|socket| (socket, Dialect::Ng));
+        let rtpproxy = self.legacy_udp.into_iter().map(|socket| (socket, Dialect::Rtpproxy));
+        for (socket, dialect) in ng.chain(rtpproxy) {
             let (dispatcher, runtime) = (Arc::clone(dispatcher), Handle::current());
-            serving.udp.push(udp::Service::start(socket, dispatcher, runtime, stack)?);
+            serving.udp.push(udp::Service::start(socket, dialect, dispatcher, runtime, stack)?);
         }
         Ok(serving)
     }
+}
+
+fn bind_udp(
+    addresses: &[SocketAddr],
+    options: SocketOptions,
+) -> Result<Vec<std::net::UdpSocket>, ControlError> {
+    let mut sockets = Vec::new();
+    for address in addresses {
+        let opened = socket::udp(*address, options);
+        sockets.extend(socket::unless_no_ipv6(*address, addresses, opened)?);
+    }
+    Ok(sockets)
+}
+
+fn bind_tcp(
+    addresses: &[SocketAddr],
+    options: SocketOptions,
+) -> Result<Vec<std::net::TcpListener>, ControlError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let opened = socket::tcp(*address, options);
+        listeners.extend(socket::unless_no_ipv6(*address, addresses, opened)?);
+    }
+    Ok(listeners)
 }
 
 /// Listeners at work. Dropping it ends them.

@@ -31,6 +31,15 @@ impl ControlEngine for Fake {
         }
     }
 
+    async fn legacy(&self, _source: ControlSource, request: legacy::Request) -> Option<legacy::Answer> {
+        self.requests.fetch_add(1, Ordering::SeqCst);
+        match request.ng.command {
+            Command::Ping => Some(legacy::Answer::Alive),
+            Command::Delete => Some(legacy::Answer::Deleted),
+            _ => None,
+        }
+    }
+
     fn refused(&self, _source: ControlSource) {
         self.refused.fetch_add(1, Ordering::SeqCst);
     }
@@ -45,9 +54,14 @@ struct Setup {
 }
 
 fn setup(udp: &[&str], tcp: &[&str]) -> Setup {
+    setup_legacy(udp, tcp, &[], &[])
+}
+
+fn setup_legacy(udp: &[&str], tcp: &[&str], legacy_udp: &[&str], legacy_tcp: &[&str]) -> Setup {
     let parse = |all: &[&str]| -> Vec<SocketAddr> { all.iter().map(|one| one.parse().unwrap()).collect() };
-    let listeners =
-        Listeners::bind(&parse(udp), &parse(tcp), SocketOptions { tos: Some(0x60), pmtu: None }).unwrap();
+    let options = SocketOptions { tos: Some(0x60), pmtu: None };
+    let listeners = Listeners::bind(&parse(udp), &parse(tcp), options).unwrap();
+    let listeners = listeners.with_legacy(&parse(legacy_udp), &parse(legacy_tcp), options).unwrap();
     let addresses = listeners.addresses().unwrap();
     let (requests, gate) = (Arc::new(AtomicUsize::new(0)), Arc::new(Semaphore::new(0)));
     let refused = Arc::new(AtomicUsize::new(0));
@@ -207,4 +221,42 @@ fn a_busy_port_is_named_in_the_error() {
     let error = Listeners::bind(&[address], &[], SocketOptions::default()).unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot listen on UDP {address}: ")), "{error}");
     assert!(error.contains("choose another one"), "{error}");
+}
+
+#[tokio::test]
+async fn rtpproxy_datagrams_are_answered_and_repeats_get_the_same_bytes() {
+    let setup = setup_legacy(&["127.0.0.1:0"], &[], &["127.0.0.1:0"], &[]);
+    let (ng, legacy) = (client(setup.addresses[0]).await, client(setup.addresses[1]).await);
+    assert_eq!(ask(&legacy, b"a V").await, b"a 20040107\n");
+    assert_eq!(ask(&legacy, b"b D call tag").await, b"b 0\n");
+    assert_eq!(ask(&legacy, b"b Q call tag").await, b"b 0\n");
+    assert_eq!(setup.requests.load(Ordering::SeqCst), 2);
+    // The same cookie of the other protocol is another request.
+    assert_eq!(ask(&ng, b"a d7:command4:pinge").await, b"a d6:result4:ponge");
+    assert_eq!(ask(&legacy, b"garbage").await, b"garbage E8\n");
+    assert_eq!(ask(&legacy, b"c L call 1.2.3.4 5 a;1 b;1").await, b"c 0 0.0.0.0\n");
+    assert_eq!(setup.refused.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_mediaproxy_connection_carries_one_line() {
+    let setup = setup_legacy(&[], &[], &[], &["127.0.0.1:0"]);
+    let say = async |line: &[u8]| {
+        let mut stream = TcpStream::connect(setup.addresses[0]).await.unwrap();
+        stream.write_all(line).await.unwrap();
+        let local = stream.local_addr().unwrap();
+        let mut reply = String::new();
+        // A line too long may be answered by a reset.
+        let _ended = stream.read_to_string(&mut reply).await;
+        (reply, local)
+    };
+    let version = concat!("Version: ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(say(b"version\nversion\n").await.0, version);
+    assert_eq!(say(b"build\r\n").await.0, version);
+    let (reply, local) = say(b"controls\n").await;
+    assert_eq!(reply, format!("{local}\nEnd.\n"));
+    for line in [b"quit\n".as_slice(), b"exit\n", b"garbage\n", b"\xff\n", b"delete x\n", &[b'x'; 20_000]] {
+        assert_eq!(say(line).await.0, "");
+    }
+    assert_eq!(setup.refused.load(Ordering::SeqCst), 3);
 }

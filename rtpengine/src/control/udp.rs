@@ -1,4 +1,4 @@
-//! ng over UDP: a thread per socket, which receives a request, answers it and waits for the next.
+//! ng and the protocol of rtpproxy over UDP: a thread per socket, which receives a request, answers it and waits for the next.
 //!
 //! The core does one thing at a time, so tasks and more threads would add context switches and nothing else. Only a
 //! repeat of a request that another listener is still working on has to wait, which it does on the runtime.
@@ -29,6 +29,15 @@ const MAX_WAITING: usize = 4096;
 /// Largest UDP payload over IPv4; over IPv6 it is 20 bytes more.
 const MAX_DATAGRAM: usize = 65_507;
 
+/// What is spoken on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// ng.
+    Ng,
+    /// That of rtpproxy.
+    Rtpproxy,
+}
+
 /// A control socket being served. Dropping it ends the service.
 #[derive(Debug)]
 pub struct Service {
@@ -44,6 +53,7 @@ impl Service {
     /// When the system has no thread to give.
     pub fn start<E: ControlEngine>(
         socket: UdpSocket,
+        dialect: Dialect,
         dispatcher: Arc<Dispatcher<E>>,
         runtime: Handle,
         stack: Option<usize>,
@@ -52,6 +62,7 @@ impl Service {
         let (socket, stop) = (Arc::new(socket), Arc::new(AtomicBool::new(false)));
         let server = Server {
             socket: Arc::clone(&socket),
+            dialect,
             dispatcher,
             runtime,
             waiting: Arc::new(Semaphore::new(MAX_WAITING)),
@@ -80,6 +91,7 @@ impl Drop for Service {
 
 struct Server<E> {
     socket: Arc<UdpSocket>,
+    dialect: Dialect,
     dispatcher: Arc<Dispatcher<E>>,
     runtime: Handle,
     waiting: Arc<Semaphore>,
@@ -107,10 +119,14 @@ impl<E: ControlEngine> Server<E> {
 
     fn serve(&self, received: &Received, datagram: &[u8]) {
         let (socket, dispatcher) = (Arc::clone(&self.socket), Arc::clone(&self.dispatcher));
-        let (received, datagram) = (*received, datagram.to_vec());
+        let (received, datagram, dialect) = (*received, datagram.to_vec(), self.dialect);
         let mut work = Box::pin(async move {
             let source = ControlSource { addr: received.peer, transport: "udp" };
-            if let Some(reply) = dispatcher.handle(source, &datagram).await {
+            let reply = match dialect {
+                Dialect::Ng => dispatcher.handle(source, &datagram).await,
+                Dialect::Rtpproxy => dispatcher.handle_legacy(source, &datagram).await,
+            };
+            if let Some(reply) = reply {
                 answer(&socket, &received, &datagram, &reply);
             }
         });

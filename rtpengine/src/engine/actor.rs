@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use rtpengine_core::call::{ControlSource, Engine};
 use rtpengine_core::io::MediaEvent;
+use rtpengine_core::legacy;
 use rtpengine_core::ng::{Reply, Request};
 
 use super::plane::Plane;
@@ -102,6 +103,24 @@ impl EngineHandle {
             let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             engine.record_duration(source.addr.ip(), request.command, took);
             reply
+        })
+    }
+
+    /// Has a request of a legacy protocol carried out; the inner error is the core's.
+    ///
+    /// # Errors
+    /// [`Stopped`].
+    pub fn legacy(
+        &self,
+        source: ControlSource,
+        request: &legacy::Request,
+    ) -> Result<Result<legacy::Answer, String>, Stopped> {
+        self.with(|engine, plane| {
+            let started = Instant::now();
+            let answer = engine.legacy(system_clock(), &source, request, plane);
+            let took = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            engine.record_duration(source.addr.ip(), request.ng.command, took);
+            answer
         })
     }
 

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use rtpengine_core::call::{self, ControlSource};
+use rtpengine_core::legacy;
 use rtpengine_core::ng::statistics::{Statistics, Traffic};
 use rtpengine_core::ng::{Reply, Request};
 
@@ -52,6 +53,16 @@ impl HttpBackend for Backend {
 impl ControlEngine for Backend {
     async fn request(&self, source: ControlSource, request: Request) -> Reply {
         self.engine.request(source, &request).unwrap_or_else(|stopped| Reply::error(stopped.to_string()))
+    }
+
+    async fn legacy(&self, source: ControlSource, request: legacy::Request) -> Option<legacy::Answer> {
+        let answer = self.engine.legacy(source, &request).unwrap_or_else(|stopped| Err(stopped.to_string()));
+        let (command, call) = (request.ng.command.wire_name(), request.ng.call_id.unwrap_or_default());
+        answer
+            .inspect_err(|reason| {
+                tracing::warn!(target: "control", call = %call, "command '{command}' from {} failed: {reason}", source.addr);
+            })
+            .ok()
     }
 
     fn refused(&self, source: ControlSource) {

@@ -50,7 +50,11 @@ pub fn run(
 ) -> anyhow::Result<()> {
     let options = SocketOptions { tos: config.control_tos, pmtu: config.control_pmtu };
     // Control sockets first: a second daemon with the same configuration must not touch the first one's table.
-    let listeners = Listeners::bind(&config.listen_ng, &config.listen_tcp_ng, options)?;
+    let listeners = Listeners::bind(&config.listen_ng, &config.listen_tcp_ng, options)?.with_legacy(
+        &config.listen_udp,
+        &config.listen_tcp,
+        options,
+    )?;
     let cli_listeners = cli::server::bind(&config.listen_cli)?;
     let http_listeners = http::Listeners::bind(&config.http)?;
 

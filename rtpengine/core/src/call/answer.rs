@@ -3,18 +3,19 @@
 use super::{
     dialogue::{Dialogue, Kind},
     direction::Placement,
+    draft::Draft,
     engine::Engine,
     error::CallError,
     exchange::Exchange,
     media::Side,
     model::Call,
-    offer::{call_id_and_body, describe, name_open_party},
+    offer::{call_id, call_id_and_body, describe, name_open_party},
     party::PartyId,
 };
 use crate::{
     io::{MediaPlane, Now},
     ng::{Dict, Reply, Request},
-    sdp,
+    sdp::{self, Session},
 };
 
 /// Answering tags of one call: more are a loop or an attack.
@@ -27,32 +28,40 @@ impl Engine {
         request: &Request,
         plane: &mut dyn MediaPlane,
     ) -> Result<Reply, CallError> {
-        let (call_id, body) = call_id_and_body(request)?;
+        let (_, body) = call_id_and_body(request)?;
+        let session = sdp::parse(body, self.parse_options())?;
+        let run = |exchange: Exchange<'_, '_>, draft: &mut Draft<'_>| exchange.run(draft);
+        let (body, warnings) = self.answered(now, request, &session, plane, run)?;
+        Ok(Reply { warnings, ..Reply::ok_with(Dict::new().with("sdp", body)) })
+    }
+
+    /// Finds the place of an answer and has `work` done there; with warnings.
+    pub(super) fn answered<T>(
+        &mut self,
+        now: Now,
+        request: &Request,
+        session: &Session<'_>,
+        plane: &mut dyn MediaPlane,
+        work: impl FnOnce(Exchange<'_, '_>, &mut Draft<'_>) -> Result<T, CallError>,
+    ) -> Result<(T, Vec<String>), CallError> {
+        let call_id = call_id(request)?;
         let from_tag =
             request.from_tag.as_deref().filter(|tag| !tag.is_empty()).ok_or(CallError::NoFromTag)?;
         let to_tag = request.to_tag.as_deref().filter(|tag| !tag.is_empty()).ok_or(CallError::NoToTag)?;
-        let session = sdp::parse(body, self.parse_options())?;
         let key = self.by_id.get(call_id).copied().ok_or(CallError::UnknownCall)?;
         let call = self.calls.get(key).ok_or(CallError::UnknownCall)?.clone();
-        let (body, warnings, _) = self.attempt(now, Some(key), call, plane, |draft| {
+        let (value, warnings, _) = self.attempt(now, Some(key), call, plane, |draft| {
             let (dialogue, from) = locate(&mut draft.call, request, from_tag, to_tag, now)?;
             describe(&mut draft.call, dialogue, from, request);
             let placement = Placement::default();
-            let body = Exchange {
-                request,
-                session: &session,
-                dialogue,
-                from,
-                offer: false,
-                placement,
-                absent: None,
-            }
-            .run(draft)?;
+            let exchange =
+                Exchange { request, session, dialogue, from, offer: false, placement, absent: None };
+            let value = work(exchange, draft)?;
             draft.call.heard(dialogue, from, request);
-            Ok(body)
+            Ok(value)
         })?;
         tracing::info!(target: "core", call = %call_id, "answer from tag '{to_tag}' to '{from_tag}'");
-        Ok(Reply { warnings, ..Reply::ok_with(Dict::new().with("sdp", body)) })
+        Ok((value, warnings))
     }
 }
 

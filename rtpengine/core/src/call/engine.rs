@@ -126,7 +126,10 @@ impl Engine {
             | Command::InjectStart
             | Command::InjectStop) => Err(CallError::NotBuilt(later.wire_name())),
         };
-        let reply = result.unwrap_or_else(|error| Reply::error(error.to_string()));
+        let reply = result.unwrap_or_else(|error| match error {
+            CallError::Limit(limit) if request.supports_load_limit => Reply::load_limit(limit.to_string()),
+            error => Reply::error(error.to_string()),
+        });
         self.tally.count(source.addr.ip(), request.command, reply.is_error());
         reply
     }

@@ -45,6 +45,8 @@ pub(super) enum CallError {
     TooManySubscriptions(usize),
     #[error("The answer does not accept payload type {0}; give 'allow transcoding' to have the rest")]
     CodecRefused(u8),
+    #[error("m-line {0} was never offered")]
+    NoSuchLine(usize),
     #[error("Command '{0}' is not available in this release")]
     NotBuilt(&'static str),
     #[error(transparent)]

@@ -55,7 +55,8 @@ impl Exchange<'_, '_> {
         }
     }
 
-    fn exchange(mut self, draft: &mut Draft<'_>, twins: &[Option<Twin>]) -> Result<Vec<u8>, CallError> {
+    /// Takes over what holds for the call and the dialogue; yields the dialogue's m-lines, which are to be put back.
+    pub(super) fn begin(&mut self, draft: &mut Draft<'_>) -> Result<Vec<MediaPair>, CallError> {
         self.call_settings(draft);
         draft.warnings.append(&mut self.placement.warnings);
         let Some(dialogue) = draft.call.dialogues.get_mut(self.dialogue) else {
@@ -72,8 +73,11 @@ impl Exchange<'_, '_> {
         } else {
             dialogue.answered = true;
         }
-        let receiver = *dialogue.parties.get(self.from.other());
-        let mut medias = std::mem::take(&mut dialogue.medias);
+        Ok(std::mem::take(&mut dialogue.medias))
+    }
+
+    fn exchange(mut self, draft: &mut Draft<'_>, twins: &[Option<Twin>]) -> Result<Vec<u8>, CallError> {
+        let mut medias = self.begin(draft)?;
         if medias.len() < self.session.medias.len() {
             medias.resize_with(self.session.medias.len(), || MediaPair {
                 carries: if self.offer { Carries::Rtp } else { Carries::Nothing },
@@ -109,6 +113,8 @@ impl Exchange<'_, '_> {
             dialogue.medias = medias;
         }
         draft.call.touch(self.dialogue, draft.now);
+        let dialogue = draft.call.dialogues.get(self.dialogue).ok_or(CallError::NotFound)?;
+        let receiver = *dialogue.parties.get(self.from.other());
         let mut sent = draft.call.party(receiver).map(|party| party.sent.clone()).unwrap_or_default();
         draft.check_keys()?;
         // What stands above the m-lines is for all of them.
@@ -154,7 +160,8 @@ impl Exchange<'_, '_> {
         }
     }
 
-    fn media(
+    /// Takes one m-line in. `before`: those above it in the body.
+    pub(super) fn media(
         &self,
         draft: &mut Draft<'_>,
         before: &[MediaPair],

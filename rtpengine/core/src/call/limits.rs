@@ -1,8 +1,7 @@
 //! When new calls are refused: `--max-sessions`, `--max-load`, `--max-cpu`, `--max-bandwidth`. Calls that exist are never
 //! touched.
 
-use super::{engine::Engine, error::CallError};
-use crate::ng::{Reply, Request};
+use super::engine::Engine;
 
 /// How busy the machine is. The shell measures it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -32,15 +31,11 @@ impl Engine {
         self.system = load;
     }
 
-    /// The answer to a request for a new call where there is no room for one.
-    pub(super) fn refuse_new_call(&mut self, request: &Request) -> Option<Result<Reply, CallError>> {
-        let limit = self.limit()?;
+    /// Whether there is room for a new call; where there is none, that is counted.
+    pub(super) fn admit_new_call(&mut self) -> Result<(), Limit> {
+        let Some(limit) = self.limit() else { return Ok(()) };
         self.tally.rejected();
-        Some(if request.supports_load_limit {
-            Ok(Reply::load_limit(limit.to_string()))
-        } else {
-            Err(limit.into())
-        })
+        Err(limit)
     }
 
     fn limit(&self) -> Option<Limit> {

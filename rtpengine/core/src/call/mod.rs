@@ -23,6 +23,7 @@ mod forwarding;
 mod fragment;
 mod ice;
 mod interfaces;
+mod legacy;
 mod limits;
 mod list;
 mod looping;

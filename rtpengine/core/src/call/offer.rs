@@ -3,6 +3,7 @@
 use super::{
     dialogue::Kind,
     direction::placement,
+    draft::Draft,
     engine::{CallKey, ControlSource, Engine},
     error::CallError,
     exchange::Exchange,
@@ -13,7 +14,7 @@ use super::{
 use crate::{
     io::{MediaPlane, Now},
     ng::{Dict, Flag, Reply, Request},
-    sdp,
+    sdp::{self, Session},
 };
 
 /// Longest Call-ID, tag or branch: beyond any real one, short enough for logs and replies.
@@ -29,47 +30,57 @@ impl Engine {
         request: &Request,
         plane: &mut dyn MediaPlane,
     ) -> Result<Reply, CallError> {
-        let (call_id, body) = call_id_and_body(request)?;
+        let (_, body) = call_id_and_body(request)?;
+        let session = sdp::parse(body, self.parse_options())?;
+        let run = |exchange: Exchange<'_, '_>, draft: &mut Draft<'_>| exchange.run(draft);
+        let (body, warnings) = self.offered(now, source, request, &session, plane, run)?;
+        Ok(Reply { warnings, ..Reply::ok_with(Dict::new().with("sdp", body)) })
+    }
+
+    /// Finds or makes the place of an offer and has `work` done there; with warnings.
+    pub(super) fn offered<T>(
+        &mut self,
+        now: Now,
+        source: &ControlSource,
+        request: &Request,
+        session: &Session<'_>,
+        plane: &mut dyn MediaPlane,
+        work: impl FnOnce(Exchange<'_, '_>, &mut Draft<'_>) -> Result<T, CallError>,
+    ) -> Result<(T, Vec<String>), CallError> {
+        let call_id = call_id(request)?;
         let from_tag =
             request.from_tag.as_deref().filter(|tag| !tag.is_empty()).ok_or(CallError::NoFromTag)?;
-        let session = sdp::parse(body, self.parse_options())?;
-        let (key, call) = match self.call_for(now, source, request, call_id) {
-            Ok(found) => found,
-            Err(refusal) => return refusal,
-        };
+        let (key, call) = self.call_for(now, source, call_id)?;
         let placement = placement(request, &self.interfaces);
-        let (body, warnings, _) = self.attempt(now, key, call, plane, |draft| {
+        let (value, warnings, _) = self.attempt(now, key, call, plane, |draft| {
             let (dialogue, from) = locate(&mut draft.call, request, from_tag, now);
             if draft.call.primary().count() > MAX_DIALOGUES {
                 return Err(CallError::TooManyDialogues(MAX_DIALOGUES));
             }
             describe(&mut draft.call, dialogue, from, request);
-            let body =
-                Exchange { request, session: &session, dialogue, from, offer: true, placement, absent: None }
-                    .run(draft)?;
+            let exchange =
+                Exchange { request, session, dialogue, from, offer: true, placement, absent: None };
+            let value = work(exchange, draft)?;
             draft.call.heard(dialogue, from, request);
-            Ok(body)
+            Ok(value)
         })?;
         tracing::info!(target: "core", call = %call_id, "offer from tag '{from_tag}' ({} media)", session.medias.len());
-        Ok(Reply { warnings, ..Reply::ok_with(Dict::new().with("sdp", body)) })
+        Ok((value, warnings))
     }
 
-    /// The call of this Call-ID, a new one where there is none, or what the request is refused with.
+    /// The call of this Call-ID, a new one where there is none and room for it.
     pub(super) fn call_for(
         &mut self,
         now: Now,
         source: &ControlSource,
-        request: &Request,
         call_id: &str,
-    ) -> Result<(Option<CallKey>, Call), Result<Reply, CallError>> {
+    ) -> Result<(Option<CallKey>, Call), CallError> {
         let key = self.by_id.get(call_id).copied();
         if let Some(call) = key.and_then(|key| self.calls.get(key)) {
             return Ok((key, call.clone()));
         }
-        match self.refuse_new_call(request) {
-            Some(refusal) => Err(refusal),
-            None => Ok((None, Call::new(call_id, self.next_affinity(), now, Some(source.addr)))),
-        }
+        self.admit_new_call()?;
+        Ok((None, Call::new(call_id, self.next_affinity(), now, Some(source.addr))))
     }
 
     pub(super) fn parse_options(&self) -> sdp::ParseOptions {
@@ -80,6 +91,11 @@ impl Engine {
 /// The Call-ID and the SDP, both required and bounded.
 pub(super) fn call_id_and_body(request: &Request) -> Result<(&str, &[u8]), CallError> {
     let body = request.sdp.as_deref().filter(|body| !body.is_empty()).ok_or(CallError::NoSdp)?;
+    Ok((call_id(request)?, body))
+}
+
+/// The Call-ID, required, in a request whose names are all bounded.
+pub(super) fn call_id(request: &Request) -> Result<&str, CallError> {
     let call_id = request.call_id.as_deref().filter(|id| !id.is_empty()).ok_or(CallError::NoCallId)?;
     for (name, value) in [
         ("call-id", request.call_id.as_ref()),
@@ -94,7 +110,7 @@ pub(super) fn call_id_and_body(request: &Request) -> Result<(&str, &[u8]), CallE
             return Err(CallError::TooLong(name, MAX_ID));
         }
     }
-    Ok((call_id, body))
+    Ok(call_id)
 }
 
 /// Finds or creates the dialogue an offer belongs to, and the side it comes from.

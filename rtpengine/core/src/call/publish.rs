@@ -39,10 +39,7 @@ impl Engine {
         let (call_id, body) = call_id_and_body(request)?;
         let tag = request.from_tag.as_deref().filter(|tag| !tag.is_empty()).ok_or(CallError::NoFromTag)?;
         let session = sdp::parse(body, self.parse_options())?;
-        let (key, call) = match self.call_for(now, source, request, call_id) {
-            Ok(found) => found,
-            Err(refusal) => return refusal,
-        };
+        let (key, call) = self.call_for(now, source, call_id)?;
         let placement = placement(request, &self.interfaces);
         let options = self.parse_options();
         let (answer, warnings, _) = self.attempt(now, key, call, plane, |draft| {

@@ -35,6 +35,7 @@ mod replace_flags_rewrite_what_they_name;
 mod reports_of_our_own_are_sent;
 mod rtcp_mux_in_every_combination;
 mod rtp_and_srtp_are_bridged;
+mod rtpproxy_and_mediaproxy_place_calls;
 mod sdes_and_osrtp_follow_their_flags;
 mod the_recorded_call_is_reproduced;
 mod timeouts_end_calls;
