@@ -26,6 +26,11 @@ fn sdp_corpus() {
 }
 
 #[test]
+fn legacy_corpus() {
+    replay("legacy", 45, checks::legacy::check);
+}
+
+#[test]
 fn ng_corpus() {
     replay("ng", 80, checks::ng::check);
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use rtpengine_core::legacy::{tcp, udp};
+use rtpengine_core::legacy::{self, tcp, udp};
 use rtpengine_core::ng::cache::{CacheLimits, CookieCache, Lookup};
 use rtpengine_core::ng::message::{self, Message};
 use rtpengine_core::ng::{Outcome, Reply, Request, Templates};
@@ -76,7 +76,9 @@ impl<E: ControlEngine> Dispatcher<E> {
         let answer = async {
             let parsed = udp::Parsed::of(body);
             let answer = match &parsed {
-                udp::Parsed::Request(request) => self.engine.legacy(source, request.clone()).await,
+                udp::Parsed::Request(request) => {
+                    self.engine.legacy(source, legacy::Request::clone(request)).await
+                }
                 udp::Parsed::Extension(_) => None,
                 udp::Parsed::Echo { .. } | udp::Parsed::Unknown => {
                     tracing::warn!(target: "control", peer = %source.addr, "command refused: {}", shown(body));
@@ -99,7 +101,7 @@ impl<E: ControlEngine> Dispatcher<E> {
     ) -> Option<String> {
         match tcp::Parsed::of(line) {
             tcp::Parsed::Request(request) => {
-                let answer = self.engine.legacy(source, request).await;
+                let answer = self.engine.legacy(source, *request).await;
                 Some(tcp::reply(answer.as_ref(), env!("CARGO_PKG_VERSION")))
             }
             tcp::Parsed::Controls => Some(tcp::controls(&clients())),

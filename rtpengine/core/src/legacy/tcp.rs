@@ -13,7 +13,7 @@ pub const MAX_LINE: usize = 8192;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// For the engine; reply with what [`reply`] makes of its answer.
-    Request(Request),
+    Request(Box<Request>),
     /// Who is connected: `controls`.
     Controls,
     /// `quit` and `exit`: close the connection.
@@ -40,7 +40,7 @@ impl Parsed {
             "quit" | "exit" => return Self::Quit,
             _ => None,
         };
-        request.map_or(Self::Unknown, Self::Request)
+        request.map_or(Self::Unknown, |request| Self::Request(Box::new(request)))
     }
 }
 

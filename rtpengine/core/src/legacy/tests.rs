@@ -3,7 +3,7 @@ use crate::ng::{AddressFamily, Command, Flag};
 
 fn parsed(body: &str) -> Request {
     match udp::Parsed::of(body.as_bytes()) {
-        udp::Parsed::Request(request) => request,
+        udp::Parsed::Request(request) => *request,
         other => panic!("{body}: {other:?}"),
     }
 }
@@ -103,7 +103,7 @@ fn udp_modifiers_choose_interfaces_family_and_learning() {
 #[test]
 fn tcp_lines_name_every_m_line_and_the_tags() {
     let of = |line: &str| match tcp::Parsed::of(line.as_bytes()) {
-        tcp::Parsed::Request(request) => request,
+        tcp::Parsed::Request(request) => *request,
         other => panic!("{line}: {other:?}"),
     };
     let tail = "192.0.2.9 fromdom remote todom unknown agent";

@@ -36,7 +36,7 @@ impl<'a> Message<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed<'a> {
     /// For the engine; reply with what [`reply`] makes of its answer.
-    Request(Request),
+    Request(Box<Request>),
     /// Whether this extension of the protocol is known: `VF`.
     Extension(bool),
     /// `U` and `L` that cannot be read: the proxy gets back what it sent, and goes on without us.
@@ -72,7 +72,7 @@ impl<'a> Parsed<'a> {
             _ => None,
         };
         match (request, letter) {
-            (Some(request), _) => Self::Request(request),
+            (Some(request), _) => Self::Request(Box::new(request)),
             (None, Some('u' | 'l')) => echo(words),
             (None, _) => Self::Unknown,
         }

@@ -15,6 +15,7 @@ use crate::{
     dtls_support::{body as tls, identity, keys_of, tell_of},
     keys::{CM_32, CM_80, KEY_A, KEY_A2, KEY_B, crypto, savp},
     pair::{Pair, audio, audio_with, config},
+    rtpproxy_and_mediaproxy_place_calls::say,
 };
 
 #[derive(Clone, Debug)]
@@ -29,7 +30,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..26, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..27, any::<u64>());
+    let step = (0u8..28, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..27, any::<u64>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -156,6 +157,7 @@ fn run(pair: &mut Pair, step: &Step) {
         22 => Command::Connect,
         21 => [Command::BlockDtmf, Command::UnblockDtmf][(step.flags & 1) as usize],
         23 => return talk(pair, step.flags),
+        24 | 25 => return legacy(pair, step),
         _ => return pair.wait(1),
     };
     let request = Pair::request(command, tag(step.from), tag(step.to), &body(step.body), |request| {
@@ -299,6 +301,25 @@ fn control(request: &mut Request, step: &Step) {
     request.to_label = (bits >> 21 & 7 == 7).then(|| labels[(bits >> 24 & 1) as usize].to_owned());
     request.address = (bits >> 25 & 7 == 7).then(|| "192.0.2.1".parse().unwrap());
     (request.is_unread, request.dtmf_security_off) = (bits >> 28 & 3 == 3, bits >> 30 & 7 == 7);
+}
+
+/// A command of rtpproxy's protocol.
+fn legacy(pair: &mut Pair, step: &Step) {
+    let (call, number, flags) = (step.call, step.flags >> 8 & 3, step.flags);
+    let address = ["192.0.2.1", "192.0.2.2", "0.0.0.0", "2001:db8::1"][(flags >> 2 & 3) as usize];
+    let port = [2000, 3000, 0, 65535][(flags >> 4 & 3) as usize];
+    let modifiers = ["", "ie", "ei6", "aw", "z20c8,0", "6", "i", "s"][(flags >> 10 & 7) as usize];
+    let branch = [String::new(), format!(";branch{}", step.branch)][usize::from(step.branch > 0)].clone();
+    let (from, to) = (tag(step.from), tag(step.to));
+    let number = number + 1;
+    let to = if to.is_empty() { String::new() } else { format!("{to};{number}") };
+    let command = match flags & 3 {
+        0 | 1 => format!("U{modifiers} call{call}{branch} {address} {port} {from};{number} {to}"),
+        2 => format!("L{modifiers} call{call}{branch} {address} {port} {from};{number} {to}"),
+        _ => format!("{} call{call}{branch} {from}", if flags >> 13 & 3 == 0 { "D" } else { "Q" }),
+    };
+    say(pair, &command);
+    no_plaintext_meets_ciphertext(pair);
 }
 
 /// The agent of some socket finds a way, as far as it can be found without its password: any request is as good.
