@@ -13,6 +13,7 @@ pub mod engine;
 pub mod flows;
 pub mod ice;
 pub mod lease;
+pub mod legacy;
 pub mod netns;
 pub mod ng;
 pub mod peer;

@@ -66,6 +66,20 @@ impl<'a> Place<'a> {
 }
 
 impl Call {
+    /// Two parties and names for their call, of which the daemon does not know yet.
+    pub fn unplaced(caller: Place<'_>, callee: Place<'_>) -> Result<Self> {
+        let unique = cookie();
+        Ok(Self {
+            id: format!("call-{unique}"),
+            from: format!("from-{unique}"),
+            to: format!("to-{unique}"),
+            caller: caller.endpoint(0x0ca1_1e40)?,
+            callee: callee.endpoint(0x0ca1_1ee0)?,
+            offered: String::new(),
+            answered: String::new(),
+        })
+    }
+
     /// Places a call: offer and answer with the extra entries given for each.
     pub fn place(
         ng: &mut NgClient,
@@ -74,16 +88,7 @@ impl Call {
         offer_extra: &Value,
         answer_extra: &Value,
     ) -> Result<Self> {
-        let unique = cookie();
-        let mut call = Self {
-            id: format!("call-{unique}"),
-            from: format!("from-{unique}"),
-            to: format!("to-{unique}"),
-            caller: caller.endpoint(0x0ca1_1e40)?,
-            callee: callee.endpoint(0x0ca1_1ee0)?,
-            offered: String::new(),
-            answered: String::new(),
-        };
+        let mut call = Self::unplaced(caller, callee)?;
         let offer = sdp::audio(caller.address, call.caller.local()?.port());
         call.offer(ng, &offer, offer_extra)?;
         let answer = sdp::audio(callee.address, call.callee.local()?.port());

@@ -6,7 +6,7 @@ use std::process::Command;
 use rtpengine_tests::daemon::Table;
 use rtpengine_tests::engine::Engine;
 use rtpengine_tests::require::{Need, available};
-use rtpengine_tests::topology::{CALLEE, CALLER, ENGINE_LEFT};
+use rtpengine_tests::topology::{CALLEE, CALLER, ENGINE_LEFT, ENGINE_RIGHT};
 use serde_json::json;
 
 use crate::proxy::{Kamailio, spawn};
@@ -56,15 +56,36 @@ fn fifty_calls_with_audio_all_succeed_and_every_packet_is_counted() {
     if !available(NEEDS) {
         return;
     }
-    let mut engine =
-        Engine::start(Table::Own, &["--endpoint-learning=immediate", "--delete-delay=0"]).unwrap();
+    let engine = Engine::start(Table::Own, &["--endpoint-learning=immediate", "--delete-delay=0"]).unwrap();
+    let kamailio = Kamailio::start(&engine, "");
+    fifty_calls(engine, kamailio, "left", "right");
+}
+
+#[test]
+fn fifty_calls_by_the_module_rtpproxy_do_as_well() {
+    if !available(NEEDS) {
+        return;
+    }
+    let socket = "127.0.0.1:2225";
+    let options = [
+        "--delete-delay=0",
+        &format!("--listen-udp={socket}"),
+        &format!("--interface=internal/{ENGINE_LEFT}"),
+        &format!("--interface=external/{ENGINE_RIGHT}"),
+    ];
+    let engine = Engine::start(Table::Own, &options).unwrap();
+    let kamailio = Kamailio::with_rtpproxy(&engine, socket.parse().unwrap());
+    fifty_calls(engine, kamailio, "internal", "external");
+}
+
+/// Calls from the interface `left` to `right`.
+fn fifty_calls(mut engine: Engine, kamailio: Kamailio, left: &str, right: &str) {
     let files = tempfile::tempdir().unwrap();
     let at = |name: &str| files.path().join(name);
     fs::write(at("audio.pcap"), recording()).unwrap();
     let play_ms = (PACKETS * 20 + ECHO_MS).to_string();
     fs::write(at("caller.xml"), include_str!("caller.xml").replace("PLAY_MS", &play_ms)).unwrap();
     fs::write(at("callee.xml"), include_str!("callee.xml")).unwrap();
-    let kamailio = Kamailio::start(&engine, "");
 
     let mut callee = Command::new("sipp");
     callee.current_dir(files.path()).args([
@@ -107,10 +128,10 @@ fn fifty_calls_with_audio_all_succeed_and_every_packet_is_counted() {
         of_name.map(|one| one[way][what].as_u64().unwrap()).sum()
     };
     let played = CALLS * PACKETS;
-    assert_eq!(traffic("left", "ingress", "packets"), played, "all the callers sent");
-    assert_eq!(traffic("right", "egress", "packets"), played, "all the callees got");
-    assert_eq!(traffic("right", "ingress", "packets"), played, "all the callees echoed");
-    assert_eq!(traffic("left", "egress", "packets"), played, "all the callers got back");
+    assert_eq!(traffic(left, "ingress", "packets"), played, "all the callers sent");
+    assert_eq!(traffic(right, "egress", "packets"), played, "all the callees got");
+    assert_eq!(traffic(right, "ingress", "packets"), played, "all the callees echoed");
+    assert_eq!(traffic(left, "egress", "packets"), played, "all the callers got back");
     assert_eq!(totals["relayedpackets"], 2 * played);
     let kernel = totals["relayedpackets_kernel"].as_u64().unwrap();
     assert!(kernel > played, "most packets go through the kernel, not only {kernel} of {}", 2 * played);

@@ -1,7 +1,7 @@
 //! Kamailio beside the daemon.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -38,14 +38,24 @@ pub struct Kamailio {
 impl Kamailio {
     /// Starts it and waits until it answers. `flags`: what it asks of the daemon in offers, over what every call needs.
     pub fn start(engine: &Engine, flags: &str) -> Self {
+        let ng = engine.daemon.ng_address().to_string();
+        let configuration = include_str!("kamailio.cfg").replace("FLAGS", flags).replace("NG", &ng);
+        Self::with(engine, &configuration)
+    }
+
+    /// The same with its module `rtpproxy`, which finds the daemon at this address.
+    pub fn with_rtpproxy(engine: &Engine, socket: SocketAddr) -> Self {
+        let module = include_str!("rtpproxy.cfg").replace("SOCKET", &socket.to_string());
+        Self::with(engine, &module)
+    }
+
+    fn with(engine: &Engine, configuration: &str) -> Self {
         let files = tempfile::tempdir().unwrap();
         let at = |name: &str| files.path().join(name);
-        let configuration = include_str!("kamailio.cfg")
-            .replace("FLAGS", flags)
+        let configuration = configuration
             .replace("LEFT", ENGINE_LEFT)
             .replace("RIGHT", ENGINE_RIGHT)
-            .replace("CALLEE", CALLEE)
-            .replace("NG", &engine.daemon.ng_address().to_string());
+            .replace("CALLEE", CALLEE);
         fs::write(at("kamailio.cfg"), configuration).unwrap();
         let mut command = Command::new(find_program("kamailio").unwrap());
         command.args(["-DD", "-E", "-n", "2", "-m", "64", "-M", "8", "-w"]).arg(files.path());

@@ -10,7 +10,7 @@ const EXTERNAL: &str = "external";
 /// Reads the modifiers into a request. Those that change nothing here are passed over, with their values.
 ///
 /// - `i`, `e`: interface towards the sender, then that towards the receiver; further ones are ignored.
-/// - `6`: IPv6 towards the receiver, unless the letters above name its side.
+/// - `6`: IPv6 towards the receiver.
 /// - `a`: the sender is asymmetric, its packets do not show where it receives.
 /// - `s`, `w`: it is symmetric, which is the default.
 /// - `c`, `z`, `t`, `l`, `r` with a value: codecs, packetization, ports, addresses; not ours to choose.
@@ -28,9 +28,6 @@ pub(super) fn apply(modifiers: &str, request: &mut Request) {
             }
             _ => {}
         }
-    }
-    if request.to_interface.is_some() {
-        request.address_family = None;
     }
 }
 

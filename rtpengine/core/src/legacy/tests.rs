@@ -93,7 +93,7 @@ fn udp_modifiers_choose_interfaces_family_and_learning() {
     assert_eq!(sides("iei"), pair("internal", "external"));
     assert!(of("a").has(Flag::Asymmetric) && !of("sw").has(Flag::Asymmetric));
     assert_eq!(of("6").address_family, Some(AddressFamily::Ip6));
-    assert_eq!(of("6ie").address_family, None);
+    assert_eq!(of("ie6").address_family, Some(AddressFamily::Ip6));
     // Values of other modifiers are none of these.
     assert_eq!(of("z60c8,0,6t6").address_family, None);
     assert!(of("z20a").has(Flag::Asymmetric));

@@ -131,7 +131,7 @@ fn signal<'a>(
     request.to_tag = words.next().and_then(tag).map(|(to, _)| to.to_owned());
     flags::apply(modifiers, &mut request);
     if address.is_ipv6() {
-        // The modifier says no more than the address then.
+        // The modifier repeats what the address says; letters may ask for another family towards the receiver.
         request.address_family = None;
     }
     let streams = vec![Stream::new(line, SocketAddr::new(address, port))];
