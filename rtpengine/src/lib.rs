@@ -1,5 +1,6 @@
 //! The rtpengine daemon: shells around [`rtpengine_core`] that own everything able to fail with an errno.
 
+pub mod callback;
 pub mod cli;
 pub mod config;
 pub mod control;

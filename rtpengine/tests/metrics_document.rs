@@ -11,9 +11,9 @@ const INTRODUCTION: &str = "\
 # Metrics
 
 Made from the code; do not edit. `GET /metrics` of `--listen-http` or `--listen-https` shows these figures in the text
-format of Prometheus. Names and labels are those of the original; those that begin with `rtpengine_kernel_` and
-`rtpengine_dtls_` are ours. A metric without a sample, as those by `proxy` before the first request, is not shown. Sums
-and sums of squares give mean and deviation with the number of samples next to them.
+format of Prometheus. Names and labels are those of the original; those that begin with `rtpengine_kernel_`,
+`rtpengine_dtls_` and `rtpengine_xmlrpc_` are ours. A metric without a sample, as those by `proxy` before the first
+request, is not shown. Sums and sums of squares give mean and deviation with the number of samples next to them.
 
 A scrape reads the running calls once, so every 15 s is plenty:
 

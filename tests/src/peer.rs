@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::netns::Netns;
+use crate::require::PYTHON;
 
 /// Longest wait for one reply.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,12 +44,21 @@ pub struct Peer {
 impl Peer {
     /// Starts a script of `tests/peers` in a namespace and waits until it is ready.
     pub fn start(netns: &Netns, script: &str, arguments: &[&str]) -> Result<Self> {
+        Self::run(python(), netns, script, arguments)
+    }
+
+    /// The same of one that needs no packages, with the system's Python.
+    pub fn start_plain(netns: &Netns, script: &str, arguments: &[&str]) -> Result<Self> {
+        Self::run(PYTHON.into(), netns, script, arguments)
+    }
+
+    fn run(python: PathBuf, netns: &Netns, script: &str, arguments: &[&str]) -> Result<Self> {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
-        let mut command = Command::new(python());
+        let mut command = Command::new(&python);
         command.arg("-B").arg(path).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
         command.process_group(0);
         let mut child =
-            netns.enter(&mut command).spawn().with_context(|| format!("run {}", python().display()))?;
+            netns.enter(&mut command).spawn().with_context(|| format!("run {}", python.display()))?;
         let stdout = child.stdout.take().context("no stdout")?;
         let (sender, replies) = channel();
         // Ends with the child's output.

@@ -30,6 +30,8 @@ pub enum Need {
     DebianCtl,
     /// The `openssl` command.
     Openssl,
+    /// The system's Python.
+    Python,
     /// aioice, for the system's Python.
     Aioice,
     /// Python with aiortc and libsrtp.
@@ -53,6 +55,7 @@ impl Need {
             Self::Nftables => missing_program("nft", "nftables"),
             Self::DebianCtl => missing_program("rtpengine-ctl", "rtpengine-utils"),
             Self::Openssl => missing_program("openssl", "openssl"),
+            Self::Python => missing_program("python3", "python3"),
             Self::Aioice => missing_aioice(),
             Self::Peers => (!crate::peer::python().is_file())
                 .then(|| "needs aiortc: run `cargo xtask setup --tests`".to_owned()),

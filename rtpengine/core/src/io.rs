@@ -1,6 +1,9 @@
 //! The border between the core and the shell: time, ids, media ports, flows, outputs.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
@@ -52,7 +55,7 @@ pub enum OpenError {
     InUse,
     /// The local address does not exist on this host: other ports will not help.
     #[error("address {0} cannot be used: {1}")]
-    Address(std::net::IpAddr, String),
+    Address(IpAddr, String),
     /// Out of descriptors or memory: other ports will not help.
     #[error("out of resources: {0}")]
     Resources(String),
@@ -353,6 +356,19 @@ impl Default for Path {
     }
 }
 
+/// A call that ended because of a timeout, for whoever is to tell the SIP server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimedOut {
+    /// SIP Call-ID.
+    pub call: Arc<str>,
+    /// Where the SIP server is: `xmlrpc-callback`, else where the call's first request came from. `None` for adopted calls.
+    pub server: Option<IpAddr>,
+    /// The tags of its parties, in order of appearance.
+    pub tags: Vec<String>,
+    /// Who talked to whom: the tag of the one that called first.
+    pub dialogues: Vec<(String, String)>,
+}
+
 /// What comes out of the core besides replies. The shell carries them out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -362,6 +378,8 @@ pub enum Output {
     Flow(FlowCommand),
     /// For the DTLS thread.
     Dtls(DtlsCommand),
+    /// For the SIP server (`--b2b-url`).
+    TimedOut(Box<TimedOut>),
     /// For the logs: everything about this call is logged, or no longer.
     Debug {
         /// SIP Call-ID.

@@ -19,6 +19,7 @@ use rtpengine_core::config::{CoreConfig, LocalAddress, LogicalInterface, MosForm
 use rtpengine_core::io::Learning;
 use rtpengine_core::ng::Templates;
 
+use crate::callback::{self, CallbackOptions, Destination};
 use crate::dtls::{CertCipher, CertSignature, CertificateOptions, DtlsOptions};
 use crate::http::HttpOptions;
 use crate::logging::{self, Facility, Format, Subsystem};
@@ -221,6 +222,8 @@ pub struct Config {
     pub measure_rtp: bool,
     /// The section `--templates`.
     pub templates: Templates,
+    /// `--b2b-url`, `--xmlrpc-format`
+    pub callback: Option<CallbackOptions>,
     /// `--software-id`, only letters, digits and dashes.
     pub software_id: String,
     /// What the operator should know, to be logged once logging runs.
@@ -307,6 +310,7 @@ impl Config {
                 .unwrap_or_default(),
             measure_rtp: settings.flag("measure-rtp"),
             templates: templates(settings, &mut warnings)?,
+            callback: callback(settings)?,
             software_id: software_id(settings),
             warnings,
         };
@@ -471,6 +475,15 @@ fn templates(settings: &Settings, warnings: &mut Vec<String>) -> Result<Template
             warnings.extend(templates.complaints());
             Ok(templates)
         }
+    }
+}
+
+fn callback(settings: &Settings) -> Result<Option<CallbackOptions>, ConfigError> {
+    let format = settings.number("xmlrpc-format", 0..=2)?.and_then(callback::Format::of).unwrap_or_default();
+    let Some((url, origin)) = settings.text("b2b-url") else { return Ok(None) };
+    match Destination::new(url) {
+        Ok(destination) => Ok(Some(CallbackOptions { destination, format })),
+        Err(error) => Err(bad_value("b2b-url", url, error.to_string(), origin)),
     }
 }
 

@@ -152,6 +152,20 @@ const AVAILABLE: &[OptionSpec] = &[
     value("thread-stack", None, "INT", Some("2048"), "Stack of each thread in kB; -1: the system's default"),
     flag("sip-source", None, "Send media to the source of the SIP message instead of the SDP's address"),
     value("delete-delay", Some('d'), "INT", Some("30"), "Keep a deleted call this many seconds; 0: none"),
+    value(
+        "b2b-url",
+        Some('b'),
+        "URL",
+        None,
+        "XMLRPC server to tell of calls that time out; %% stands for the address of the call's proxy",
+    ),
+    value(
+        "xmlrpc-format",
+        Some('x'),
+        "INT",
+        Some("0"),
+        "What it is told: 0 for SEMS, 1 the Call-ID alone, 2 for Kamailio",
+    ),
     value("max-sessions", None, "INT", Some("-1"), "Most calls at one time; -1: no limit"),
     value(
         "max-load",

@@ -112,10 +112,6 @@ pub const FEATURES: &[Feature] = &[
         ],
     },
     Feature {
-        name: "the XMLRPC callback is",
-        options: &[short("b2b-url", 'b'), short("xmlrpc-format", 'x')],
-    },
-    Feature {
         name: "export to Graphite is",
         options: &[
             short("graphite", 'g'),

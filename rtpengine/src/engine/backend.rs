@@ -9,6 +9,7 @@ use rtpengine_core::ng::statistics::{Statistics, Traffic};
 use rtpengine_core::ng::{Reply, Request};
 
 use super::actor::EngineHandle;
+use crate::callback::Callback;
 use crate::cli::CliBackend;
 use crate::cli::model::{
     CallDetail, CallSummary, MediaDetail, RuntimeSettings, Selection, Setting, StreamDetail, TagDetail,
@@ -30,13 +31,19 @@ pub struct Backend {
     engine: EngineHandle,
     control_tos: Arc<ControlTos>,
     offload: Arc<OffloadHandle>,
+    callback: Callback,
 }
 
 impl Backend {
     /// Over a running core.
     #[must_use]
-    pub fn new(engine: EngineHandle, control_tos: Arc<ControlTos>, offload: Arc<OffloadHandle>) -> Self {
-        Self { engine, control_tos, offload }
+    pub fn new(
+        engine: EngineHandle,
+        control_tos: Arc<ControlTos>,
+        offload: Arc<OffloadHandle>,
+        callback: Callback,
+    ) -> Self {
+        Self { engine, control_tos, offload, callback }
     }
 }
 
@@ -46,6 +53,7 @@ impl HttpBackend for Backend {
             statistics: self.statistics().await,
             dtls: self.dtls().await,
             kernel: self.offload.status(),
+            callbacks: self.callback.statistics(),
         }
     }
 }

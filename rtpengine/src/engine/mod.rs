@@ -22,6 +22,7 @@ use self::backend::Backend;
 use self::dtls::Dtls;
 use self::identities::{Identities, RENEWAL_CHECK};
 use self::plane::Plane;
+use crate::callback::{self, Callback};
 use crate::cli::params::Start;
 use crate::cli::{self, Cli};
 use crate::config::Config;
@@ -74,7 +75,15 @@ pub fn run(
     let dtls = Dtls::start(config.dtls.clone(), pool.handle(), engine_handle.clone()).context("DTLS")?;
     let dtls = Arc::new(dtls);
     let identities = dtls.identities();
-    let mut plane = Plane::new(pool.handle(), Arc::clone(&offload), dtls, levels.clone());
+    let (callback, callbacks) = match &config.callback {
+        Some(options) => {
+            let (callback, queue) = Callback::new();
+            let worker = callback::Worker::new(callback.clone(), options.clone(), &config.software_id)?;
+            (callback, Some(worker.run(queue)))
+        }
+        None => (Callback::default(), None),
+    };
+    let mut plane = Plane::new(pool.handle(), Arc::clone(&offload), dtls, levels.clone(), callback.clone());
     let mut engine = Engine::new(config.core(), seed(), clock);
     adopt::adopt(&mut engine, &mut plane, &report.adopted);
     offload.drop_unclaimed();
@@ -82,7 +91,7 @@ pub fn run(
 
     let control_tos = Arc::new(listeners.tos(config.control_tos.unwrap_or(0))?);
     let load_handle = engine_handle.clone();
-    let backend = Backend::new(engine_handle, control_tos, Arc::clone(&offload));
+    let backend = Backend::new(engine_handle, control_tos, Arc::clone(&offload), callback);
     let dispatcher = Arc::new(
         Dispatcher::new(backend.clone(), CacheLimits::default()).with_templates(config.templates.clone()),
     );
@@ -101,6 +110,9 @@ pub fn run(
         let _command_line = cli::serve(cli_listeners, &command_line)?;
         tokio::spawn(renew(identities));
         tokio::spawn(watch_load(load_handle));
+        if let Some(callbacks) = callbacks {
+            tokio::spawn(callbacks);
+        }
         ready();
         shutdown.requested().await;
         anyhow::Ok(())

@@ -10,6 +10,7 @@ use rtpengine_core::io::{
 use smallvec::SmallVec;
 
 use super::dtls::Dtls;
+use crate::callback::Callback;
 use crate::logging::LogLevels;
 use crate::relay::{RelayHandle, system_clock};
 use crate::xdp::{KernelCounters, OffloadHandle};
@@ -25,13 +26,20 @@ pub struct Plane {
     offload: Arc<OffloadHandle>,
     dtls: Arc<Dtls>,
     levels: LogLevels,
+    callback: Callback,
 }
 
 impl Plane {
-    /// Puts its parts together. `levels` learns which calls are to be logged in full.
+    /// Puts its parts together. `levels` learns which calls are to be logged in full, `callback` which a timeout has ended.
     #[must_use]
-    pub fn new(relay: RelayHandle, offload: Arc<OffloadHandle>, dtls: Arc<Dtls>, levels: LogLevels) -> Self {
-        Self { relay, offload, dtls, levels }
+    pub fn new(
+        relay: RelayHandle,
+        offload: Arc<OffloadHandle>,
+        dtls: Arc<Dtls>,
+        levels: LogLevels,
+        callback: Callback,
+    ) -> Self {
+        Self { relay, offload, dtls, levels, callback }
     }
 
     /// DTLS of all streams.
@@ -67,6 +75,7 @@ impl Plane {
                     self.offload.command(command);
                 }
                 Output::Dtls(command) => self.dtls.command(command),
+                Output::TimedOut(call) => self.callback.report(*call),
                 Output::Debug { call, on } => self.levels.set_call_debug(&call, on),
             }
         }

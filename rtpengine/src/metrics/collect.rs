@@ -4,6 +4,7 @@ use rtpengine_core::ng::Command;
 use rtpengine_core::ng::statistics::{InterfaceStatistics, Sampled, Statistics, VoipMetrics};
 
 use super::family::{Family, Kind};
+use crate::callback::Statistics as CallbackStatistics;
 use crate::cli::dtls;
 use crate::dtls::Statistics as DtlsStatistics;
 use crate::xdp::Status;
@@ -17,6 +18,8 @@ pub struct Source {
     pub dtls: DtlsStatistics,
     /// The kernel path.
     pub kernel: Status,
+    /// XMLRPC callbacks.
+    pub callbacks: CallbackStatistics,
 }
 
 const INTERFACE: &[&str] = &["name", "address"];
@@ -35,6 +38,7 @@ pub fn collect(source: &Source) -> Vec<Family> {
     families.transcoding();
     families.kernel(&source.kernel);
     families.dtls(&source.dtls);
+    families.callbacks(source.callbacks);
     families.0
 }
 
@@ -69,6 +73,16 @@ impl Families {
     fn by_type<const N: usize>(&mut self, kind: Kind, name: &str, help: &str, samples: [(&str, f64); N]) {
         let samples = samples.into_iter().map(|(value, figure)| (labels([value]), figure)).collect();
         self.add(kind, name, &["type"], help, samples);
+    }
+
+    fn callbacks(&mut self, callbacks: CallbackStatistics) {
+        let samples = [
+            ("delivered", callbacks.delivered as f64),
+            ("failed", callbacks.failed as f64),
+            ("dropped", callbacks.dropped as f64),
+        ];
+        let help = "XMLRPC callbacks about calls that timed out";
+        self.by_type(Kind::Counter, "xmlrpc_callbacks_total", help, samples);
     }
 
     fn sessions(&mut self, statistics: &Statistics) {

@@ -25,6 +25,7 @@ mod reinvites_are_followed;
 mod rtcp_goes_both_ways;
 mod rtcp_is_understood;
 mod rtpproxy_and_mediaproxy_place_calls;
+mod sip_servers_are_told_of_timeouts;
 mod srtp_is_translated_by_the_kernel;
 mod srtp_meets_rtp;
 mod strangers_hear_nothing;

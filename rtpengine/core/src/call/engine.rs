@@ -319,6 +319,9 @@ impl Engine {
         let Some(call) = self.calls.get_mut(key) else { return };
         let id = call.id.clone();
         self.tally.ended(now, call, by, plane);
+        if by.is_timeout() {
+            self.outputs.push(Output::TimedOut(Box::new(call.timed_out())));
+        }
         call.dialogues.clear();
         tracing::info!(target: "core", call = %id, "call ended: {by}");
         self.settle(now, key, plane);

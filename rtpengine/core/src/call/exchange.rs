@@ -151,6 +151,7 @@ impl Exchange<'_, '_> {
         if request.endpoint_learning.is_some() {
             call.learning = request.endpoint_learning;
         }
+        call.callback = request.xmlrpc_callback.or(call.callback);
         call.debug |= request.has(Flag::Debug);
         call.generate_rtcp = request.generate_rtcp.unwrap_or(call.generate_rtcp);
         match request.drop_traffic {

@@ -1,6 +1,9 @@
 //! A call: parties, the dialogues between them, and the sockets the dialogues refer to.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 use smallvec::SmallVec;
 
@@ -14,7 +17,7 @@ use super::{
     socket::Socket,
 };
 use crate::{
-    io::{Affinity, Learning, Now, StreamId},
+    io::{Affinity, Learning, Now, StreamId, TimedOut},
     ng::Request,
 };
 
@@ -35,6 +38,8 @@ pub(super) struct Call {
     pub(super) agents: SmallVec<[AgentId; 2]>,
     pub(super) tos: Option<u8>,
     pub(super) learning: Option<Learning>,
+    /// `xmlrpc-callback`
+    pub(super) callback: Option<IpAddr>,
     /// `drop-traffic`
     pub(super) drop_traffic: bool,
     /// What of its media is blocked.
@@ -64,6 +69,7 @@ impl Call {
             agents: SmallVec::new(),
             tos: None,
             learning: None,
+            callback: None,
             drop_traffic: false,
             restraint: OfCall::default(),
             debug: false,
@@ -195,6 +201,20 @@ impl Call {
             }
         }
         peers
+    }
+
+    /// What is told of it when a timeout ends it.
+    pub(super) fn timed_out(&self) -> TimedOut {
+        let tag = |id: PartyId| self.party(id).and_then(|party| party.tag.clone());
+        let pair = |dialogue: &Dialogue| {
+            Some((tag(*dialogue.parties.get(Side::Offerer))?, tag(*dialogue.parties.get(Side::Answerer))?))
+        };
+        TimedOut {
+            call: self.id.clone(),
+            server: self.callback.or(self.proxy.map(|proxy| proxy.ip())),
+            tags: self.parties.iter().filter_map(|party| party.tag.clone()).collect(),
+            dialogues: self.primary().filter_map(pair).collect(),
+        }
     }
 
     /// Drops parties that no dialogue names, and yields the sockets that no dialogue refers to.

@@ -39,6 +39,16 @@ pub enum EndedBy {
     OfferTimeout,
 }
 
+impl EndedBy {
+    /// The daemon ended the call by itself.
+    pub(super) fn is_timeout(self) -> bool {
+        match self {
+            Self::Timeout | Self::SilentTimeout | Self::FinalTimeout | Self::OfferTimeout => true,
+            Self::Proxy | Self::Operator => false,
+        }
+    }
+}
+
 impl fmt::Display for EndedBy {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

@@ -162,7 +162,7 @@ names! {
         ToInterface Built ["to-interface", "outbound-interface"];
         Tos Built ["TOS"];
         TransportProtocol Built ["transport protocol"];
-        XmlrpcCallback NotYet ["xmlrpc-callback"];
+        XmlrpcCallback Built ["xmlrpc-callback"];
         AudioPlayer NotYet ["audio player"];
         Dtls Built ["DTLS"];
         DtlsReverse Built ["DTLS-reverse"];

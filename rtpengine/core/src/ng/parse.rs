@@ -104,6 +104,7 @@ impl Request {
             Key::ReceivedFrom => self.received(value),
             Key::Address => self.address = self.ip(key, value),
             Key::MediaAddress => self.media_address = self.ip(key, value),
+            Key::XmlrpcCallback => self.xmlrpc_callback = self.ip(key, value),
             Key::AddressFamily => {
                 self.address_family =
                     self.choose(key, value, &[("IP4", AddressFamily::Ip4), ("IP6", AddressFamily::Ip6)]);
@@ -215,8 +216,7 @@ impl Request {
             | Key::TriggerEnd
             | Key::TriggerEndDigits
             | Key::TriggerEndTime
-            | Key::Volume
-            | Key::XmlrpcCallback => self.not_acted_upon(key, value),
+            | Key::Volume => self.not_acted_upon(key, value),
         }
         Ok(())
     }

@@ -170,6 +170,8 @@ pub struct Request {
     pub address_family: Option<AddressFamily>,
     /// `media address`.
     pub media_address: Option<IpAddr>,
+    /// `xmlrpc-callback`.
+    pub xmlrpc_callback: Option<IpAddr>,
     /// The address of `received from`.
     pub received_from: Option<IpAddr>,
     /// `address`, which selects a party.
@@ -251,6 +253,7 @@ impl Request {
             interface: None,
             address_family: None,
             media_address: None,
+            xmlrpc_callback: None,
             received_from: None,
             address: None,
             flags: NameSet::default(),

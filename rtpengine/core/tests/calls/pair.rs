@@ -12,7 +12,7 @@ use rtpengine_core::{
     io::{
         DtlsAssociation, DtlsCommand, DtlsIdentity, FlowCommand, FlowSpec, MediaEvent, MediaPlane,
         NoRandomness, Now, OpenError, OpenPort, Output, Path, RelayCommand, RelayStream, RtcpUse,
-        StreamCounters, StreamId,
+        StreamCounters, StreamId, TimedOut,
     },
     ng::{Command, Outcome, Reply, Request, Value},
     sdp,
@@ -40,6 +40,8 @@ pub struct FakePlane {
     pub identity: Option<Arc<DtlsIdentity>>,
     pub dtls: BTreeMap<StreamId, DtlsAssociation>,
     pub dtls_opens: usize,
+    /// Calls that a timeout has ended.
+    pub timed_out: Vec<TimedOut>,
     pub configures: usize,
     pub installs: usize,
     pub removes: usize,
@@ -122,6 +124,7 @@ impl FakePlane {
                     assert!(self.flows.remove(&stream).is_some(), "remove of an unknown flow");
                 }
                 Output::Dtls(command) => self.dtls(command),
+                Output::TimedOut(call) => self.timed_out.push(*call),
                 Output::Debug { call, on: true } => {
                     assert!(self.debugged.insert(call.to_string()), "debugged twice");
                 }

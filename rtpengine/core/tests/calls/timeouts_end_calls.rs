@@ -1,6 +1,6 @@
 //! Calls that end by themselves.
 
-use rtpengine_core::config::CoreConfig;
+use rtpengine_core::{config::CoreConfig, ng::Command};
 
 use crate::pair::{Pair, audio, audio_with, config};
 
@@ -95,4 +95,30 @@ fn rtcp_keeps_a_held_call_alive_but_not_a_lively_one() {
         }
         assert_eq!(pair.engine.calls().count() == 1, survives);
     }
+}
+
+#[test]
+fn the_sip_server_is_told_of_calls_that_a_timeout_ended() {
+    let mut pair = Pair::with(CoreConfig { timeout: 3, offer_timeout: 3, ..config() });
+    pair.call();
+    pair.offer_with("ft", "", &audio("192.0.2.1", 2000), |request| {
+        request.call_id = Some("other".to_owned());
+        request.xmlrpc_callback = Some("192.0.2.80".parse().unwrap());
+    });
+    pair.offer_with("ft", "", &audio("192.0.2.1", 2000), |request| {
+        request.call_id = Some("third".to_owned())
+    });
+    let mut delete = Pair::request(Command::Delete, "ft", "", "", |_| {});
+    delete.call_id = Some("third".to_owned());
+    pair.send(&delete);
+    pair.wait(4);
+    pair.assert_empty();
+    let told: Vec<_> = pair.plane.timed_out.iter().map(|told| &*told.call).collect();
+    assert_eq!(told.len(), 2, "nobody asks about what was deleted");
+    let of = |call: &str| pair.plane.timed_out.iter().find(|told| &*told.call == call).unwrap();
+    assert_eq!(of("call1").server, Some("127.0.0.1".parse().unwrap()), "the proxy's address");
+    assert_eq!(of("call1").tags, ["ft", "tt"]);
+    assert_eq!(of("call1").dialogues, [("ft".to_owned(), "tt".to_owned())]);
+    assert_eq!(of("other").server, Some("192.0.2.80".parse().unwrap()));
+    assert_eq!((of("other").tags.len(), of("other").dialogues.len()), (1, 0));
 }

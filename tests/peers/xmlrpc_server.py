@@ -1,0 +1,79 @@
+"""An XMLRPC server as a SIP server has one. It notes what it is told, and can be made to misbehave."""
+
+import argparse
+import asyncio
+import socketserver
+import threading
+import time
+from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
+
+from control import serve
+
+# Longer than any client waits.
+HANGS_S = 60
+
+calls = []
+attempts = 0
+mode = "answer"
+changed = threading.Condition()
+
+
+class Handler(SimpleXMLRPCRequestHandler):
+    rpc_paths = ("/RPC2",)
+
+    def do_POST(self):
+        global attempts
+        with changed:
+            attempts += 1
+            changed.notify_all()
+        if mode == "hang":
+            time.sleep(HANGS_S)
+        if mode == "error":
+            return self.send_error(500)
+        self.server.at.address = self.connection.getsockname()[0]
+        super().do_POST()
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(socketserver.ThreadingMixIn, SimpleXMLRPCServer):
+    daemon_threads = True
+    at = threading.local()
+
+    def _dispatch(self, method, params):
+        if mode == "fault":
+            raise RuntimeError("no such call")
+        with changed:
+            calls.append({"at": self.at.address, "method": method, "params": list(params)})
+            changed.notify_all()
+        return "OK"
+
+
+async def ready():
+    return {}
+
+
+async def behave(how):
+    global mode
+    mode = how
+
+
+def wait_for(what, number, wait_s):
+    with changed:
+        changed.wait_for(lambda: what() >= number, wait_s)
+        return {"calls": calls, "attempts": attempts}
+
+
+async def heard(calls_wanted=0, attempts_wanted=0, wait_s=20):
+    """Waits until it was told so many times, or asked so many times; yields everything."""
+    if calls_wanted:
+        return await asyncio.to_thread(wait_for, lambda: len(calls), calls_wanted, wait_s)
+    return await asyncio.to_thread(wait_for, lambda: attempts, attempts_wanted, wait_s)
+
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--port", type=int, required=True)
+server = Server(("0.0.0.0", parser.parse_args().port), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+asyncio.run(serve({"ready": ready, "behave": behave, "heard": heard}))
