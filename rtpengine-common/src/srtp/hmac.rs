@@ -1,6 +1,6 @@
 //! HMAC-SHA1 (RFC 2104) with the key's two blocks hashed beforehand.
 
-use super::sha1::{INITIAL, Schedule, compress};
+use super::sha1::{Block, INITIAL, Schedule, compress};
 
 /// SHA-1 states after the padded key: all that is left of the key.
 #[repr(C)]
@@ -29,7 +29,7 @@ impl Midstates {
 
     /// The tag: the outer hash of the inner one. `block` as in [`Midstates::outer_block`].
     #[inline(always)]
-    pub fn finish(&self, inner: &[u32; 5], block: &mut [u32; 16], schedule: &mut Schedule) -> [u32; 5] {
+    pub fn finish(&self, inner: &[u32; 5], block: &mut Block, schedule: &mut Schedule) -> [u32; 5] {
         Self::outer_block(inner, block);
         let mut state = self.outer;
         compress(&mut state, block, schedule);
@@ -38,15 +38,13 @@ impl Midstates {
 
     /// The block that the outer hash takes: the inner one, filled up. `block`: all zero, or as this has left it.
     #[inline(always)]
-    pub fn outer_block(inner: &[u32; 5], block: &mut [u32; 16]) {
+    pub fn outer_block(inner: &[u32; 5], block: &mut Block) {
         // Spelled out for BPF, which has neither memcpy nor memset.
-        block[0] = inner[0].to_be();
-        block[1] = inner[1].to_be();
-        block[2] = inner[2].to_be();
-        block[3] = inner[3].to_be();
-        block[4] = inner[4].to_be();
-        block[5] = 0x8000_0000_u32.to_be();
-        block[15] = ((64 + 20) * 8_u32).to_be();
+        let pair = |first: u32, second: u32| (u64::from(first) << 32 | u64::from(second)).to_be();
+        block[0] = pair(inner[0], inner[1]);
+        block[1] = pair(inner[2], inner[3]);
+        block[2] = pair(inner[4], 0x8000_0000);
+        block[7] = pair(0, (64 + 20) * 8);
     }
 
     /// The tag of a message that comes in parts.
@@ -73,7 +71,7 @@ impl Midstates {
         }
         block[56..].copy_from_slice(&(total * 8).to_be_bytes());
         compress(&mut state, &words(&block), &mut schedule);
-        let digest = self.finish(&state, &mut [0; 16], &mut schedule);
+        let digest = self.finish(&state, &mut [0; 8], &mut schedule);
         let mut tag = [0; 20];
         for (bytes, word) in tag.as_chunks_mut::<4>().0.iter_mut().zip(digest) {
             *bytes = word.to_be_bytes();
@@ -86,10 +84,10 @@ impl Midstates {
 impl zeroize::DefaultIsZeroes for Midstates {}
 
 /// The words of a block as they stand in memory.
-fn words(block: &[u8; 64]) -> [u32; 16] {
-    let mut words = [0; 16];
-    for (word, bytes) in words.iter_mut().zip(block.as_chunks::<4>().0) {
-        *word = u32::from_ne_bytes(*bytes);
+fn words(block: &[u8; 64]) -> Block {
+    let mut words = [0; 8];
+    for (word, bytes) in words.iter_mut().zip(block.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*bytes);
     }
     words
 }

@@ -1,116 +1,105 @@
 //! SHA-1's compression function (FIPS 180-4 section 6.1.2), unrolled.
+//!
+//! The message schedule is computed two words at a time: from round 32 on a word is that of 6, 16, 28 and 32 rounds before,
+//! rotated by two, so that pairs stay pairs.
+
+#[cfg(target_arch = "bpf")]
+mod bpf;
+#[cfg(not(target_arch = "bpf"))]
+mod host;
 
 /// State before the first block.
 pub const INITIAL: [u32; 5] = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
 
-/// Message schedule: memory for [`compress`], whatever it holds.
-pub type Schedule = [u32; 16];
+/// A block as it stands in the message, most significant byte first in memory.
+pub type Block = [u64; 8];
+/// Message schedule: memory for [`compress`], whatever it holds. The newest 32 words, of two the first in the upper half.
+pub type Schedule = [u64; 16];
 
 /// Twenty rounds from round `$t` on.
-macro_rules! rounds {
-    ($f:ident, $k:literal, $block:ident, $w:ident, $t:literal, $a:ident $b:ident $c:ident $d:ident $e:ident) => {
-        five!($f, $k, $block, $w, $t, $a $b $c $d $e);
-        five!($f, $k, $block, $w, $t + 5, $a $b $c $d $e);
-        five!($f, $k, $block, $w, $t + 10, $a $b $c $d $e);
-        five!($f, $k, $block, $w, $t + 15, $a $b $c $d $e);
+macro_rules! twenty {
+    ($f:ident, $k:literal, $work:ident, $t:literal, $state:ident) => {
+        ten!($f, $k, $work, $t, $state);
+        ten!($f, $k, $work, $t + 10, $state);
     };
 }
 
-/// Five rounds, after which each variable has its own name again.
-macro_rules! five {
-    ($f:ident, $k:literal, $block:ident, $w:ident, $t:expr, $a:ident $b:ident $c:ident $d:ident $e:ident) => {
-        one!($f, $k, $block, $w, $t, $a $b $c $d $e);
-        one!($f, $k, $block, $w, $t + 1, $e $a $b $c $d);
-        one!($f, $k, $block, $w, $t + 2, $d $e $a $b $c);
-        one!($f, $k, $block, $w, $t + 3, $c $d $e $a $b);
-        one!($f, $k, $block, $w, $t + 4, $b $c $d $e $a);
+/// Ten rounds, after which each variable has its own name again.
+macro_rules! ten {
+    ($f:ident, $k:literal, $work:ident, $t:expr, $state:ident) => {
+        two!($f, $k, $work, $t, $state 0 1 2 3 4);
+        two!($f, $k, $work, $t + 2, $state 3 4 0 1 2);
+        two!($f, $k, $work, $t + 4, $state 1 2 3 4 0);
+        two!($f, $k, $work, $t + 6, $state 4 0 1 2 3);
+        two!($f, $k, $work, $t + 8, $state 2 3 4 0 1);
     };
 }
 
-macro_rules! one {
-    ($f:ident, $k:literal, $block:ident, $w:ident, $t:expr, $a:ident $b:ident $c:ident $d:ident $e:ident) => {
-        let word = word::<{ $t }>($block, $w);
-        $e = $e
-            .wrapping_add($a.rotate_left(5))
-            .wrapping_add($f($b, $c, $d))
-            .wrapping_add($k)
-            .wrapping_add(word);
-        $b = $b.rotate_left(30);
+macro_rules! two {
+    (
+        $f:ident, $k:literal, $work:ident, $t:expr,
+        $s:ident $a:literal $b:literal $c:literal $d:literal $e:literal
+    ) => {
+        $work.extend::<{ $t }>();
+        [$s[$e], $s[$b]] = $work.$f::<{ $k as i32 }, { $t }>([$s[$a], $s[$b], $s[$c], $s[$d], $s[$e]]);
+        [$s[$d], $s[$a]] = $work.$f::<{ $k as i32 }, { $t + 1 }>([$s[$e], $s[$a], $s[$b], $s[$c], $s[$d]]);
     };
 }
 
-/// Takes a block into the state. `block`: words as they stand in the message, most significant byte first in memory.
+/// Takes a block into the state.
 ///
 /// The schedule is the caller's, because on the 512 bytes of a BPF stack there is no room for it.
 #[inline(always)]
-pub fn compress(state: &mut [u32; 5], block: &[u32; 16], schedule: &mut Schedule) {
-    let [mut a, mut b, mut c, mut d, mut e] = *state;
-    rounds!(choose, 0x5a82_7999, block, schedule, 0, a b c d e);
-    rounds!(parity, 0x6ed9_eba1, block, schedule, 20, a b c d e);
-    rounds!(majority, 0x8f1b_bcdc, block, schedule, 40, a b c d e);
-    rounds!(parity, 0xca62_c1d6, block, schedule, 60, a b c d e);
-    for (word, add) in state.iter_mut().zip([a, b, c, d, e]) {
-        *word = word.wrapping_add(add);
+pub fn compress(state: &mut [u32; 5], block: &Block, schedule: &mut Schedule) {
+    let mut work = Work::new(block, schedule);
+    let mut s = state.map(u64::from);
+    ten!(choose, 0x5a82_7999_u32, work, 0, s);
+    two!(choose, 0x5a82_7999_u32, work, 10, s 0 1 2 3 4);
+    two!(choose, 0x5a82_7999_u32, work, 12, s 3 4 0 1 2);
+    two!(choose, 0x5a82_7999_u32, work, 14, s 1 2 3 4 0);
+    work.rotate_by::<1>();
+    two!(choose, 0x5a82_7999_u32, work, 16, s 4 0 1 2 3);
+    two!(choose, 0x5a82_7999_u32, work, 18, s 2 3 4 0 1);
+    ten!(parity, 0x6ed9_eba1_u32, work, 20, s);
+    two!(parity, 0x6ed9_eba1_u32, work, 30, s 0 1 2 3 4);
+    work.rotate_by::<2>();
+    two!(parity, 0x6ed9_eba1_u32, work, 32, s 3 4 0 1 2);
+    two!(parity, 0x6ed9_eba1_u32, work, 34, s 1 2 3 4 0);
+    two!(parity, 0x6ed9_eba1_u32, work, 36, s 4 0 1 2 3);
+    two!(parity, 0x6ed9_eba1_u32, work, 38, s 2 3 4 0 1);
+    twenty!(majority, 0x8f1b_bcdc_u32, work, 40, s);
+    twenty!(parity, 0xca62_c1d6_u32, work, 60, s);
+    for (word, add) in state.iter_mut().zip(s) {
+        *word = word.wrapping_add(add as u32);
     }
 }
 
-/// Word `T` of the message schedule.
-#[inline(always)]
-fn word<const T: usize>(block: &[u32; 16], schedule: &mut Schedule) -> u32 {
-    let word = if T < 16 {
-        u32::from_be(block[T & 15])
-    } else {
-        let [a, b, c, d] = [T + 13, T + 8, T + 2, T].map(|at| load(schedule, at & 15));
-        (a ^ b ^ c ^ d).rotate_left(1)
-    };
-    // The last three are never read again.
-    if T < 77 {
-        store(schedule, T & 15, word);
-    }
-    word
-}
+/// Both words of a pair.
+const BOTH: u64 = 1 << 32 | 1;
 
-/// Reads a word where it is: the compiler would rather keep all sixteen, which on BPF means on the stack.
-#[inline(always)]
-fn load(schedule: &Schedule, at: usize) -> u32 {
-    // SAFETY: a reference is valid for reads.
-    unsafe { core::ptr::from_ref(&schedule[at]).read_volatile() }
-}
-
-/// Counterpart of [`load`].
-#[inline(always)]
-fn store(schedule: &mut Schedule, at: usize, word: u32) {
-    // SAFETY: a mutable reference is valid for writes.
-    unsafe { core::ptr::from_mut(&mut schedule[at]).write_volatile(word) };
-}
-
-#[inline(always)]
-const fn choose(b: u32, c: u32, d: u32) -> u32 {
-    d ^ (b & (c ^ d))
-}
-
-#[inline(always)]
-const fn parity(b: u32, c: u32, d: u32) -> u32 {
-    b ^ c ^ d
-}
-
-#[inline(always)]
-const fn majority(b: u32, c: u32, d: u32) -> u32 {
-    (b & c) | (d & (b | c))
+/// What the rounds work with. State words are in the lower halves of what is passed; of the newest two the upper ones are
+/// zero, of the others anything.
+struct Work<'a> {
+    block: &'a Block,
+    schedule: &'a mut Schedule,
+    /// [`BOTH`]: what a word is multiplied with to stand twice in 64 bits, so that a rotation is one shift.
+    twice: u64,
+    /// The bits of a pair that come around when it is rotated to the left.
+    low: u64,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn block(bytes: &[u8; 64]) -> [u32; 16] {
-        core::array::from_fn(|at| u32::from_ne_bytes(bytes[4 * at..4 * at + 4].try_into().unwrap()))
+    fn block(bytes: &[u8; 64]) -> Block {
+        core::array::from_fn(|at| u64::from_ne_bytes(bytes[8 * at..8 * at + 8].try_into().unwrap()))
     }
 
     /// FIPS 180-2 appendix A.1 and A.2.
     #[test]
     fn the_examples_of_the_standard() {
-        let mut schedule = [0xffff_ffff; 16];
+        let mut schedule = [u64::MAX; 16];
         let mut message = [0; 64];
         message[..4].copy_from_slice(b"abc\x80");
         message[63] = 24;

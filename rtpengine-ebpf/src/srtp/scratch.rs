@@ -3,7 +3,10 @@
 
 use rtpengine_common::{
     packet::Rtp,
-    srtp::{ctr::Counter, sha1::Schedule},
+    srtp::{
+        ctr::Counter,
+        sha1::{Block, Schedule},
+    },
     words::masked,
 };
 
@@ -56,7 +59,7 @@ pub struct Scratch {
     pub state: [u32; 5],
     pad: u32,
     /// Last block of HMAC.
-    pub block: [u32; 16],
+    pub block: Block,
     /// Of SHA-1.
     pub schedule: Schedule,
     packet: [u8; OFFSETS + BEHIND],

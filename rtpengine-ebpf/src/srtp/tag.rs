@@ -38,7 +38,7 @@ pub unsafe fn hmac(scratch: *mut Scratch, context: &SrtpContext, len: u32) {
         bpf_loop(blocks, sha1_block as *mut c_void, (&raw mut work).cast(), 0);
         Midstates::outer_block(&(*scratch).state, &mut (*scratch).block);
         (&raw mut (*scratch).state).write(context.hmac.outer);
-        compress(scratch, (&raw const (*scratch).block).cast());
+        compress(scratch, &raw const (*scratch).block);
         let [a, b, c, d, _] = (*scratch).state.map(u32::to_be);
         (*scratch).tag = [u64::from(a) | u64::from(b) << 32, u64::from(c) | u64::from(d) << 32];
     }
@@ -58,7 +58,7 @@ unsafe extern "C" fn sha1_block(number: u32, work: *mut c_void) -> i64 {
 /// # Safety
 /// As [`hmac`]; `block` can be read.
 #[inline(never)]
-unsafe fn compress(scratch: *mut Scratch, block: *const [u32; 16]) {
+unsafe fn compress(scratch: *mut Scratch, block: *const sha1::Block) {
     // SAFETY: by contract.
     unsafe { sha1::compress(&mut (*scratch).state, &*block, &mut (*scratch).schedule) };
 }
