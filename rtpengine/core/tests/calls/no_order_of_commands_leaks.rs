@@ -425,8 +425,13 @@ fn no_plaintext_meets_ciphertext(pair: &Pair) {
     }
 }
 
+/// How many orders are tried: `PROPTEST_CASES`, or 400.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn everything_is_given_back(steps in steps(), narrow: bool, seed: u8) {
