@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
 
-pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole};
+pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, DtlsRoute};
 pub use rtpengine_common::reason::Reason;
 
 mod dtls;
@@ -144,10 +144,13 @@ pub struct RelayStream {
     /// (RFC 3264 section 8.4), except with [`Reason::NoKeys`]: then nothing is forwarded, and there are no sinks but those of
     /// a flow that inherits its keys.
     pub discard: Option<Reason>,
+    /// Names the keys of the party's m-line: its first socket. All its sockets share what is known of the streams under
+    /// them, for as long as one of them is open, keys that are not in use any more included.
+    pub keyring: StreamId,
     /// What the party encrypts with: SRTP and SRTCP from the party is decrypted with it before it goes to the sinks.
     /// `None`: packets are taken as they are, because they are not encrypted or are forwarded without being changed.
     ///
-    /// Equal values mean that the keys have not changed: the state under them goes on.
+    /// Equal values mean that the keys have not changed: the state under them, in `keyring`, goes on.
     pub receive_crypto: Option<Arc<CryptoParams>>,
     /// What is encrypted with towards the party, whatever stream it comes from. `None`: packets are sent as they are.
     pub transmit_crypto: Option<Arc<CryptoParams>>,
@@ -156,6 +159,8 @@ pub struct RelayStream {
     pub ice: SmallVec<[Arc<str>; 1]>,
     /// `endpoint` is where ICE sends: the party has shown by authenticated checks that it is there and wants the media.
     pub ice_chosen: bool,
+    /// Addresses that authentic checks have come from to this socket. DTLS handshakes from there are the party's.
+    pub vouched: SmallVec<[SocketAddr; 1]>,
     /// The party will encrypt with keys that are not there yet: what it sends is discarded, and nothing is learned from
     /// it, since nothing shows that it is the party's.
     pub awaits_keys: bool,
@@ -213,6 +218,8 @@ pub enum SourceMismatch {
 pub struct FlowOutput {
     /// The socket userspace would send from (egress counters belong to it).
     pub stream: StreamId,
+    /// [`RelayStream::keyring`] of `stream`.
+    pub keyring: StreamId,
     /// Source address and port of forwarded packets.
     pub from: SocketAddr,
     /// Their destination.
@@ -259,6 +266,8 @@ pub struct FlowIdentity {
 pub struct FlowSpec {
     /// The socket whose packets the kernel takes over.
     pub stream: StreamId,
+    /// [`RelayStream::keyring`] of `stream`.
+    pub keyring: StreamId,
     /// Its local address and port: the lookup key.
     pub local: SocketAddr,
     /// RTCP may arrive on this port too (it is handed up).
@@ -368,9 +377,9 @@ pub enum MediaEvent {
         /// Its path now.
         path: Path,
     },
-    /// News of a stream's DTLS association.
+    /// News of a component's DTLS association.
     Dtls {
-        /// The socket.
+        /// The component's first socket.
         stream: StreamId,
         /// The opening it is about. The core ignores news of earlier ones.
         epoch: u32,

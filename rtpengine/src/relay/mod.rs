@@ -3,7 +3,7 @@
 //! - [`RelayPool`] starts and joins the threads, [`RelayHandle`] is how the rest of the daemon speaks to them.
 //! - `shard` is one thread: an epoll loop, its command queue, its streams.
 //! - `stream` is one socket with its party: judging what arrives, knowing where to send.
-//! - `crypto` is where packets are decrypted and encrypted, with [`crate::srtp`].
+//! - `crypto` is where packets are encrypted, with [`crate::srtp`]; `keyring` has the keys.
 //! - `batch` is the only place that moves datagrams, so that another transport can take its place.
 //! - `gate` lets STUN messages of ICE through to the core, and few of those that strangers invent.
 //! - `load` places calls on threads: few threads while they have time to spare.
@@ -39,6 +39,7 @@ mod batch;
 mod counters;
 mod crypto;
 mod gate;
+mod keyring;
 mod load;
 mod pool;
 mod queue;

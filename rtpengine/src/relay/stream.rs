@@ -16,11 +16,12 @@ use super::batch::Slot;
 use super::counters::KernelFold;
 use super::crypto;
 use super::gate::Gate;
+use super::keyring::{KeyToken, Keyrings};
 use super::pool::Follower;
 use super::shared::StreamShared;
 use super::socket::{self, MediaSocket};
 use crate::dtls::Feed;
-use crate::srtp::{Context, Direction};
+use crate::srtp::Direction;
 
 new_key_type! {
     /// A stream's place in its shard; stale once the stream is closed.
@@ -77,10 +78,11 @@ pub(super) struct Active {
     pub rtcp_sinks: SmallVec<[Sink; 1]>,
     /// The endpoint as the system wants it.
     pub destination: Option<SockAddr>,
-    /// Encrypts what is sent to the party.
-    pub transmit: crypto::DirectionKeys,
+    /// Encrypts what is sent to the party; `None`: it is sent as it is.
+    pub transmit: Option<KeyToken>,
     /// Decrypts what the party sends.
-    receive: crypto::DirectionKeys,
+    receive: Option<KeyToken>,
+    keyring: StreamId,
     component: Component,
     tracker: EndpointTracker,
     discard: Option<Reason>,
@@ -88,19 +90,11 @@ pub(super) struct Active {
     passes_dtls: bool,
     clock_rates: SmallVec<[(u8, u32); 8]>,
     tos: Option<u8>,
+    /// Where ICE knows the party to be.
+    vouched: SmallVec<[SocketAddr; 1]>,
     /// Where STUN goes.
     ice: Option<Gate>,
     call: Arc<str>,
-}
-
-impl Active {
-    /// The keys of a direction with what is known of the streams under them.
-    pub(super) fn context(&mut self, direction: Direction) -> Option<&mut Context> {
-        match direction {
-            Direction::Receive => self.receive.context(),
-            Direction::Transmit => self.transmit.context(),
-        }
-    }
 }
 
 fn sinks(streams: &[StreamId]) -> SmallVec<[Sink; 1]> {
@@ -123,8 +117,8 @@ impl Stream {
         }
     }
 
-    /// Takes over new settings; counters stay, and what is known of the SSRCs under keys that stay.
-    pub(super) fn configure(&mut self, config: RelayStream) {
+    /// Takes over new settings; counters stay.
+    pub(super) fn configure(&mut self, config: RelayStream, keyrings: &mut Keyrings) {
         let mut previous = self.active.take();
         let old_tos = previous.as_ref().and_then(|active| active.tos);
         if config.tos != old_tos
@@ -133,21 +127,29 @@ impl Stream {
             tracing::warn!(target: "core", call = %config.call, "cannot set TOS {:?} on a media socket: {error}", config.tos);
         }
         let gate = previous.as_mut().and_then(|active| active.ice.take());
-        let (tracker, receive, transmit) = match previous {
+        // Before the old ones are given up: the ring may be the same.
+        keyrings.join(config.keyring);
+        let ring = config.keyring;
+        let mut take = |direction, params, before| keyrings.exchange(ring, direction, params, before);
+        let had = previous.as_ref().map_or((None, None), |active| (active.receive, active.transmit));
+        let receive = take(Direction::Receive, config.receive_crypto.clone(), had.0);
+        let transmit = take(Direction::Transmit, config.transmit_crypto.clone(), had.1);
+        let tracker = match previous {
             Some(active) => {
-                let active = *active;
+                keyrings.leave(active.keyring);
                 let mut tracker = active.tracker;
                 tracker.reconfigure(&config);
-                (tracker, active.receive, active.transmit)
+                tracker
             }
-            None => (EndpointTracker::new(&config), Default::default(), Default::default()),
+            None => EndpointTracker::new(&config),
         };
         self.active = Some(Box::new(Active {
             sinks: sinks(&config.sinks),
             rtcp_sinks: sinks(&config.rtcp_sinks),
             destination: tracker.endpoint().map(SockAddr::from),
-            transmit: transmit.configure(config.transmit_crypto),
-            receive: receive.configure(config.receive_crypto),
+            transmit,
+            receive,
+            keyring: ring,
             component: config.component,
             tracker,
             discard: config.discard,
@@ -155,9 +157,22 @@ impl Stream {
             passes_dtls: config.passes_dtls,
             clock_rates: config.clock_rates,
             tos: config.tos,
+            vouched: config.vouched,
             ice: Gate::of(config.ice, gate),
             call: config.call,
         }));
+    }
+
+    /// The stream is about to be closed.
+    pub(super) fn release(&mut self, keyrings: &mut Keyrings) {
+        if let Some(active) = self.active.take() {
+            for (direction, token) in
+                [(Direction::Receive, active.receive), (Direction::Transmit, active.transmit)]
+            {
+                keyrings.exchange(active.keyring, direction, None, token);
+            }
+            keyrings.leave(active.keyring);
+        }
     }
 
     /// Decrypts a packet, judges it and counts it as received. `Ok`: where it goes, and the endpoint if it settled just
@@ -167,6 +182,7 @@ impl Stream {
         now: Now,
         source: Option<SocketAddr>,
         packet: Slot<'_>,
+        keyrings: &mut Keyrings,
     ) -> (Result<Route, Reason>, Option<SocketAddr>) {
         let Some(active) = self.active.as_deref_mut() else { return (Err(Reason::NotEstablished), None) };
         let received = *packet.length;
@@ -181,7 +197,8 @@ impl Stream {
         if active.awaits_keys {
             return (Err(Reason::NoKeys), None);
         }
-        if let Some(context) = active.receive.context() {
+        if let Some(token) = active.receive {
+            let Some(context) = keyrings.get_mut(token) else { return (Err(Reason::NoKeys), None) };
             let length = match context.unprotect(kind == Kind::Rtcp, payload) {
                 Ok(length) => length,
                 Err(denied) => return (Err(crypto::reason(denied)), None),
@@ -250,7 +267,7 @@ impl Stream {
             return Handshake::Forward;
         }
         let Some(feed) = &self.feed else { return Handshake::Refused };
-        let verified = active.tracker.is_endpoint(source);
+        let verified = active.tracker.is_endpoint(source) || active.vouched.contains(&source);
         if feed.datagram(source, verified, payload) { Handshake::Taken } else { Handshake::Refused }
     }
 

@@ -1,4 +1,4 @@
-//! One direction of a media socket: the keys and what is known of the SSRCs under them.
+//! One direction of an m-line: the keys and what is known of the SSRCs under them.
 
 use std::sync::Arc;
 
@@ -63,6 +63,30 @@ impl Context {
     /// Whether its keys are these.
     pub fn is_of(&self, params: &Arc<CryptoParams>) -> bool {
         Arc::ptr_eq(&self.params, params) || self.params == *params
+    }
+
+    /// Whether its master key is that of these keys: then so is all that was encrypted with it.
+    pub fn has_key_of(&self, params: &CryptoParams) -> bool {
+        self.params.master_key() == params.master_key() && self.params.master_salt() == params.master_salt()
+    }
+
+    /// The same master key is used by another suite, with other session parameters or another identifier from now on. What
+    /// is known of its streams stays.
+    pub fn renew(&mut self, params: Arc<CryptoParams>) {
+        if !self.is_of(&params) {
+            self.session = Session::new(&params);
+            self.params = params;
+        }
+    }
+
+    /// Keeps what is known itself again. Nobody else may be at work with the row.
+    pub fn part(&mut self) {
+        let Some(row) = self.row.take() else { return };
+        for stream in row.streams().snapshot().streams {
+            if stream.ssrc != 0 {
+                self.rtp.put(stream.ssrc, stream.state);
+            }
+        }
     }
 
     /// From now on what is known of streams of RTP is kept in this row, together with what the row knows. SSRCs that it has

@@ -139,7 +139,7 @@ impl Engine {
         match event {
             MediaEvent::EndpointSettled { endpoint, epoch, .. } => {
                 socket.alive_mono_us = now.mono_us;
-                if !socket.learns()
+                if !socket.may_settle(endpoint)
                     || epoch != socket.epoch
                     || (socket.settled && socket.endpoint == Some(endpoint))
                 {
