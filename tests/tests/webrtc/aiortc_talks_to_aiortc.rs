@@ -43,8 +43,9 @@ fn talk(one: &mut Aiortc, two: &mut Aiortc) {
 fn forwarded(engine: &Engine) -> [u64; 2] {
     let flows = flows::of_call(engine.daemon.table(), "c").unwrap();
     assert!(flows.iter().all(|flow| flow.decrypt.is_some() && flow.encrypt.is_some()), "{flows:?}");
-    let of =
-        |tag| flows.iter().filter(|flow| flow.tag == tag && flow.path == "kernel").map(|flow| flow.packets);
+    let of = |tag| {
+        flows.iter().filter(move |flow| flow.tag == tag && flow.path == "kernel").map(|flow| flow.packets)
+    };
     ["a", "b"].map(|tag| of(tag).sum())
 }
 
