@@ -9,6 +9,7 @@ use super::{
     agents::Agents,
     draft::{Draft, Workshop},
     error::CallError,
+    fragment::Early,
     interfaces::Interfaces,
     model::Call,
     rng::Rng,
@@ -43,6 +44,7 @@ pub struct Engine {
     pub(super) by_stream: AHashMap<StreamId, CallKey>,
     pub(super) interfaces: Interfaces,
     pub(super) agents: Agents,
+    pub(super) early: Early,
     pub(super) tally: Tally,
     pub(super) outputs: Vec<Output>,
     pub(super) rng: Rng,
@@ -60,6 +62,7 @@ impl Engine {
             agents: Agents::new(clock, &config.software_id),
             interfaces: Interfaces::new(&config),
             config,
+            early: Early::default(),
             calls: SlotMap::with_key(),
             by_id: AHashMap::new(),
             by_stream: AHashMap::new(),
@@ -111,6 +114,12 @@ impl Engine {
             | Command::SubscribeAnswer
             | Command::Unsubscribe) => Err(CallError::NotBuilt(later.wire_name())),
         };
+        if result.is_ok()
+            && matches!(request.command, Command::Offer | Command::Answer)
+            && let Some(call_id) = &request.call_id
+        {
+            self.take_early_fragments(now, call_id, plane);
+        }
         let reply = result.unwrap_or_else(|error| Reply::error(error.to_string()));
         self.tally.count(source.addr.ip(), request.command, reply.is_error());
         reply
