@@ -6,6 +6,7 @@ use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
 
 pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, DtlsRoute};
+use crate::ng::statistics::Figures;
 pub use rtpengine_common::reason::Reason;
 
 mod dtls;
@@ -79,6 +80,11 @@ pub trait MediaPlane {
 
     /// The counters of a stream, userspace and kernel merged. Zeroes for an unknown stream.
     fn counters(&self, stream: StreamId) -> StreamCounters;
+
+    /// What else it counts, for the statistics.
+    fn figures(&self) -> Vec<Figures> {
+        Vec::new()
+    }
 }
 
 /// What runs on a socket.

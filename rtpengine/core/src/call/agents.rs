@@ -89,6 +89,11 @@ impl Agents {
         sources
     }
 
+    /// How many there are.
+    pub(super) fn running(&self) -> u64 {
+        self.running.len() as u64
+    }
+
     /// What became of the datagrams handed in, since the start.
     pub(super) fn counters(&self) -> Counters {
         self.running.values().map(|running| running.agent.counters()).fold(self.past, add)

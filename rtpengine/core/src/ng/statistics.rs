@@ -28,6 +28,17 @@ pub struct Statistics {
     pub control: Vec<ProxyStatistics>,
     /// By local address.
     pub interfaces: Vec<InterfaceStatistics>,
+    /// Of this daemon's own, beyond what the original tells.
+    pub own: Vec<Figures>,
+}
+
+/// Numbers under a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// The name.
+    pub name: &'static str,
+    /// The numbers with theirs.
+    pub counts: Vec<(&'static str, u64)>,
 }
 
 /// A rate or a sum of traffic.
@@ -372,6 +383,11 @@ impl Statistics {
         all.node("controlstatistics", self.control_node());
         all.node("interfaces", Node::List(self.interfaces.iter().map(InterfaceStatistics::node).collect()));
         all.node("transcoders", Node::List(Vec::new()));
+        for figures in &self.own {
+            let mut own = Entries::default();
+            figures.counts.iter().for_each(|(name, count)| own.count(name, *count));
+            all.node(figures.name, own.into_node());
+        }
         all.into_node()
     }
 
