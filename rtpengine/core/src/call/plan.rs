@@ -111,10 +111,9 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
                 let (party, face) = (*dialogue.parties.get(side), pair.faces.get(side));
                 for (stream, relay) in face_wires(call, config, dialogue, pair, side) {
                     let treatment = encryption::treatment(pair);
-                    let component = [(1, face.rtp), (2, face.rtcp)].into_iter();
-                    let component =
-                        component.filter(|(_, first)| *first == Some(stream)).map(|(number, _)| number);
-                    let association = wanted.zip(component.last()).map(|(wanted, component)| {
+                    let mut components = [(1, face.rtp), (2, face.rtcp)].into_iter();
+                    let component = components.find(|(_, first)| *first == Some(stream));
+                    let association = wanted.zip(component).map(|(wanted, (component, _))| {
                         (Association::of(party, wanted), Reach::of(call, face, component))
                     });
                     let wire = Wire { stream, relay, dialogue: index, media, side, treatment, association };

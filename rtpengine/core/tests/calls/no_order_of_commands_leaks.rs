@@ -247,7 +247,7 @@ fn no_plaintext_meets_ciphertext(pair: &Pair) {
     for (stream, known) in &pair.plane.dtls {
         assert!(
             known.sockets.first() == Some(stream)
-                && !known.remote.is_some_and(|remote| !known.sockets.contains(&remote.socket))
+                && known.remote.is_none_or(|remote| known.sockets.contains(&remote.socket))
         );
         assert!(known.sockets.iter().all(|socket| pair.plane.open.contains_key(socket)), "closed: {known:?}");
     }
