@@ -5,6 +5,7 @@ use rtpengine_common::packet::{
 };
 use rtpengine_core::io::{Component, Reason};
 use rtpengine_core::media::classify::{Kind, RtpHeader, classify};
+use rtpengine_core::media::rtcp::{MAX_BLOCKS, Report, Reports, keep_feedback, write};
 
 /// Reading never panics, and the relay and the XDP program see the same in a packet.
 pub fn check(packet: &[u8]) {
@@ -14,6 +15,23 @@ pub fn check(packet: &[u8]) {
     let _ = classify(Component::Rtcp, packet);
     assert_eq!(classify(Component::Raw, packet), Kind::Raw);
     frame(packet);
+    reports(packet);
+}
+
+/// Reports are read in bounded space, and what is read of one is read again where it is written.
+fn reports(packet: &[u8]) {
+    if let Some(reports) = Reports::parse(packet) {
+        assert!(reports.blocks.len() <= MAX_BLOCKS && reports.echoes.len() <= MAX_BLOCKS);
+        let Reports { reporter: ssrc, sender, ref blocks, .. } = reports;
+        let again = write(&Report { ssrc, sender, blocks, cname: "name" });
+        let expected = Reports { reference: None, echoes: Default::default(), ..reports.clone() };
+        assert_eq!(Reports::parse(&again), Some(expected));
+    }
+    let mut left = packet.to_vec();
+    if let Some(length) = keep_feedback(&mut left) {
+        assert!(length <= packet.len());
+        assert!(Reports::parse(&left[..length]).is_none_or(|reports| reports.sender.is_none()));
+    }
 }
 
 fn header(packet: &[u8]) {

@@ -97,6 +97,16 @@ pub enum Reason {
     Srtp = 81,
     /// Encrypted on one side at least, and the keys are not agreed on or not known: nothing is forwarded.
     NoKeys = 82,
+    /// Media goes back to the party it comes from, as another stream, which is done in userspace.
+    Echo = 83,
+    /// Nothing is sent to the receiver before something has come from it (`NAT-wait`).
+    NatWait = 84,
+    /// Packets are judged by their length, which is done in userspace; those that are too short are dropped.
+    PacketLength = 85,
+    /// `block media`: media from this party does not reach the other one.
+    Blocked = 86,
+    /// `silence media`: the payload is replaced, which is done in userspace.
+    Silenced = 87,
 }
 
 /// Highest per-packet reason plus one: size of a row of the reason counters.

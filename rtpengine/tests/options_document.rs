@@ -25,7 +25,8 @@ const LISTENERS: &str = "\
 ## Notes
 
 - Listeners take `PORT` (both 0.0.0.0 and [::]), `IPV4:PORT`, `[IPV6]:PORT` or `HOSTNAME:PORT` (every address of
-  the name). At least one interface and one of `listen-ng` and `listen-tcp-ng` are mandatory.
+  the name). At least one interface and one of `listen-ng`, `listen-tcp-ng`, `listen-http` and `listen-https`
+  are mandatory.
 - The manual page of the original prints a few letters twice. Here `-t` is `table` and `-T` is `tos`, `-n` is
   `listen-ng` and `-N` is `listen-tcp-ng`, `-w` is `redis-write` and `-G` is `graphite-interval`.
 - `interface`: with a device name, a host name or `any`, IPv6 link-local addresses come last, so that they are

@@ -98,6 +98,7 @@ struct Direction {
     key: Key,
     session: Session,
     state: StreamState,
+    rtcp: StreamState,
 }
 
 impl Direction {
@@ -106,7 +107,12 @@ impl Direction {
         let Some(key) = key else { return Ok(None) };
         match previous {
             Some(previous) if previous.key == key => Ok(Some(previous)),
-            _ => Ok(Some(Self { session: key.session()?, key, state: StreamState::default() })),
+            _ => Ok(Some(Self {
+                session: key.session()?,
+                key,
+                state: StreamState::default(),
+                rtcp: StreamState::default(),
+            })),
         }
     }
 }
@@ -121,7 +127,9 @@ pub struct Party {
 }
 
 impl Party {
-    fn new(endpoint: Endpoint, key: Option<Key>) -> Self {
+    /// A party that encrypts with this key, or that speaks RTP.
+    #[must_use]
+    pub fn new(endpoint: Endpoint, key: Option<Key>) -> Self {
         Self { endpoint, key, outgoing: None, incoming: None }
     }
 
@@ -151,6 +159,36 @@ impl Party {
         Ok(packet)
     }
 
+    /// Sends a packet of RTCP where it sends its RTP.
+    pub fn send_rtcp(&mut self, plain: &[u8]) -> Result<()> {
+        let mut packet = plain.to_vec();
+        if let Some(direction) = &mut self.outgoing {
+            packet.resize(plain.len() + 32, 0);
+            let length = direction.session.protect_rtcp(&mut direction.rtcp, &mut packet, plain.len())?;
+            packet.truncate(length);
+        }
+        self.endpoint.send_raw(&packet)
+    }
+
+    /// The next packet of RTCP, as it was before it was encrypted; `None` where none comes within `wait` after the last
+    /// packet of RTP. Those are not looked at.
+    pub fn hear_rtcp(&mut self, wait: Duration) -> Result<Option<Vec<u8>>> {
+        while let Some((mut packet, source)) = self.endpoint.receive_raw(wait)? {
+            ensure!(Some(source) == self.endpoint.remote, "a packet from {source}");
+            if !packet.get(1).is_some_and(|kind| (192..=223).contains(kind)) {
+                continue;
+            }
+            if let Some(direction) = &mut self.incoming {
+                let opened = direction.session.unprotect_rtcp(&mut direction.rtcp, &mut packet);
+                let length =
+                    opened.map_err(|refused: Refused| anyhow::anyhow!("not authentic: {refused}"))?;
+                packet.truncate(length);
+            }
+            return Ok(Some(packet));
+        }
+        Ok(None)
+    }
+
     fn profile(&self) -> &'static str {
         if self.key.is_some() { "RTP/SAVP" } else { "RTP/AVP" }
     }
@@ -159,7 +197,8 @@ impl Party {
         Ok(if self.endpoint.local()?.is_ipv4() { "IP4" } else { "IP6" })
     }
 
-    fn sdp(&self, tag: u32, lines: &[&str]) -> Result<String> {
+    /// Its SDP, with its key under this tag and with these lines.
+    pub fn sdp(&self, tag: u32, lines: &[&str]) -> Result<String> {
         let local = self.endpoint.local()?;
         let crypto = self.key.as_ref().map(|key| key.line(tag));
         let lines: Vec<&str> = crypto.as_deref().into_iter().chain(lines.iter().copied()).collect();
@@ -167,7 +206,7 @@ impl Party {
     }
 
     /// Takes over what the party was told; returns the tag of its line.
-    fn take(&mut self, body: &str) -> Result<u32> {
+    pub fn take(&mut self, body: &str) -> Result<u32> {
         let media = sdp::first_media(body)?;
         self.endpoint.remote = Some(SocketAddr::new(media.address, media.port));
         self.outgoing = Direction::with(self.outgoing.take(), self.key.clone())?;
@@ -217,7 +256,17 @@ impl SecureCall {
 
     /// Offer of the caller with these lines in its SDP, answer of the callee with those in its.
     pub fn negotiate(&mut self, ng: &mut NgClient, ours: &[&str], theirs: &[&str]) -> Result<()> {
-        let mut extra = left_to_right();
+        self.negotiate_with(ng, ours, theirs, left_to_right())
+    }
+
+    /// The same with these entries in the offer.
+    pub fn negotiate_with(
+        &mut self,
+        ng: &mut NgClient,
+        ours: &[&str],
+        theirs: &[&str],
+        mut extra: Value,
+    ) -> Result<()> {
         extra["transport protocol"] = json!(self.callee.profile());
         extra["address family"] = json!(self.callee.family()?);
         let back = json!({"address family": self.caller.family()?});

@@ -31,6 +31,16 @@ impl LogicalInterface {
     }
 }
 
+/// What `--mos` takes into account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MosFormula {
+    /// `CQ`: conversation, hence the round-trip time, without which there is no score.
+    #[default]
+    Conversational,
+    /// `LQ`: listening alone.
+    Listening,
+}
+
 /// Options that shape the core's behaviour. Those the CLI can change at run time are plain fields too.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CoreConfig {
@@ -60,12 +70,22 @@ pub struct CoreConfig {
     pub sip_source: bool,
     /// `--max-sessions`, -1 = unlimited.
     pub max_sessions: i64,
+    /// `--max-load`: load average over one minute, 0 = no limit.
+    pub max_load: f64,
+    /// `--max-cpu` in percent, 0 = no limit.
+    pub max_cpu: f64,
+    /// `--max-bandwidth` in bytes received per second, 0 = no limit.
+    pub max_bandwidth: u64,
     /// `--reject-invalid-sdp`.
     pub reject_invalid_sdp: bool,
     /// `--software-id`, shown to ICE peers; empty: nothing is.
     pub software_id: String,
     /// `--dtls-passive`: towards all parties as if `DTLS=passive` had been given.
     pub dtls_passive: bool,
+    /// `--mos`.
+    pub mos: MosFormula,
+    /// `--measure-rtp`: where a party does not report, what was measured here counts.
+    pub measure_rtp: bool,
     /// `--table` is usable: streams may be offloaded at all.
     pub offload: bool,
 }
@@ -86,9 +106,14 @@ impl Default for CoreConfig {
             endpoint_learning: Learning::Delayed,
             sip_source: false,
             max_sessions: -1,
+            max_load: 0.0,
+            max_cpu: 0.0,
+            max_bandwidth: 0,
             reject_invalid_sdp: false,
             software_id: String::new(),
             dtls_passive: false,
+            mos: MosFormula::default(),
+            measure_rtp: false,
             offload: true,
         }
     }

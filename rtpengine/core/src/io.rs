@@ -5,11 +5,17 @@ use std::{net::SocketAddr, sync::Arc};
 use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
 
-pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, DtlsRoute};
+use crate::media::rtcp::Reports;
 use crate::ng::statistics::Figures;
+
+pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, DtlsRoute};
+pub use self::filter::{Copies, Filter, MediaRule, Payload, SinkRule};
+pub use self::handling::Handling;
 pub use rtpengine_common::reason::Reason;
 
 mod dtls;
+mod filter;
+mod handling;
 
 /// The moment an input is handled at, as read by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,6 +132,18 @@ pub enum SourcePolicy {
     Handover,
 }
 
+/// What a relay thread does with RTCP besides passing it on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RtcpUse {
+    /// Nothing: nobody here can read it.
+    #[default]
+    Unread,
+    /// Its reports are handed up as [`MediaEvent::Rtcp`].
+    Read,
+    /// As above, and they are not passed on: the other party gets reports of ours. Feedback is passed on.
+    Consume,
+}
+
 /// Everything a relay thread must know of one socket. "Party" is the remote side that sends to this socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayStream {
@@ -150,6 +168,12 @@ pub struct RelayStream {
     /// (RFC 3264 section 8.4), except with [`Reason::NoKeys`]: then nothing is forwarded, and there are no sinks but those of
     /// a flow that inherits its keys.
     pub discard: Option<Reason>,
+    /// What else is done to packets.
+    pub handling: Handling,
+    /// What of the media reaches which sink. `None`: everything reaches all of them.
+    pub filter: Option<Box<Filter>>,
+    /// Who gets, decrypted, what the sinks get as it came.
+    pub copies: Option<Box<Copies>>,
     /// Names the keys of the party's m-line: its first socket. All its sockets share what is known of the streams under
     /// them, for as long as one of them is open, keys that are not in use any more included.
     pub keyring: StreamId,
@@ -170,6 +194,8 @@ pub struct RelayStream {
     /// The party will encrypt with keys that are not there yet: what it sends is discarded, and nothing is learned from
     /// it, since nothing shows that it is the party's.
     pub awaits_keys: bool,
+    /// What is done with RTCP of the party.
+    pub rtcp: RtcpUse,
     /// The parties may agree on keys by DTLS among themselves: their handshakes go to the sinks like media.
     pub passes_dtls: bool,
     /// Value for the IPv4 TOS / IPv6 traffic class byte of what leaves this socket; `None` leaves the system default.
@@ -199,6 +225,13 @@ pub enum RelayCommand {
         to: SocketAddr,
         /// The datagram.
         bytes: Vec<u8>,
+    },
+    /// Sends RTCP of ours to the party, encrypted if the party wants that. Counted like what is relayed.
+    Report {
+        /// The socket.
+        stream: StreamId,
+        /// The packet in the clear.
+        packet: Vec<u8>,
     },
     /// Closes the socket.
     Close {
@@ -376,6 +409,15 @@ pub enum MediaEvent {
         /// The message.
         bytes: Vec<u8>,
     },
+    /// The party reports on media, its own or what it receives.
+    Rtcp {
+        /// The socket.
+        stream: StreamId,
+        /// When the report arrived.
+        arrived: Now,
+        /// What it says.
+        reports: Reports,
+    },
     /// The offload manager's verdict on a stream, sent whenever it changes.
     FlowPath {
         /// The socket.
@@ -419,6 +461,10 @@ pub struct SsrcCounters {
     pub jitter: f64,
     /// Highest extended sequence number.
     pub highest_seq: u32,
+    /// RTP timestamp of the last packet.
+    pub last_timestamp: u32,
+    /// When that packet arrived, microseconds of the monotonic clock; 0: not known.
+    pub last_mono_us: u64,
 }
 
 /// Counters of one stream, userspace and kernel merged unless said otherwise.

@@ -5,6 +5,7 @@
 //! ("the shell") passes those in through [`io::MediaPlane`], [`io::Now`] and a seed.
 
 pub mod call;
+pub mod codecs;
 pub mod config;
 pub mod ice;
 pub mod io;

@@ -26,9 +26,34 @@ the cookie and comes in the encoding of the request. Over UDP (`listen-ng`) a me
 - In names of commands, keys, flags and in fixed values, case does not matter, and space, hyphen and underscore are the
   same.
 - `flags`, `replace`, `rtcp-mux` and `direction` are lists, or one string with white space between the members. In
-  `flags`, also called `rtpp-flags`, a member may be `flag`, `key=value` or `key=[value value]`.
+  `flags`, also called `rtpp-flags`, a member may be `flag`, `key=value` or `key=[value value]`, and in brackets
+  `key=[value value]` again.
 - A key or flag that is known and not available is ignored, and the reply's `warning` names it. One that nobody knows
   is ignored and logged once. A value that makes no sense is ignored and named in the `warning`.
+";
+
+const QUALITY: &str = "
+## The dictionary `SSRC`
+
+Replies to `query` and `delete` tell how media arrived: under the SSRC of a party, in decimal digits, what that party
+hears, hence by its own reports ([how calls behave](calls.md#quality)). Which SSRC is whose, the key `SSRC` of the streams
+below `tags` says. An SSRC without a score is left out.
+
+| key | content |
+| --- | --- |
+| `average MOS` | means of all samples, and their number: `samples` |
+| `lowest MOS`, `highest MOS` | the sample with this score, and when it was `reported at` (Unix seconds) |
+| `MOS progression` | `entries`, each with the first `reported at` of its samples and their means; at most 24, at least `interval` seconds apart: 0 while each sample has an entry |
+
+Each of them, and each entry, has the keys
+
+| key | content |
+| --- | --- |
+| `MOS` | mean opinion score times ten: 10 to 45 |
+| `round-trip time` | between the parties, microseconds; 0: not known |
+| `round-trip time leg` | between the party and the daemon, microseconds; 0: not known |
+| `jitter` | interarrival jitter, milliseconds |
+| `packet loss` | packets lost since the report before, percent |
 ";
 
 fn status(status: Status) -> &'static str {
@@ -54,6 +79,7 @@ fn document() -> String {
         let built = if command.is_built() { "yes" } else { "not yet: answered with an error" };
         writeln!(out, "| `{}` | {built} |", command.wire_name()).unwrap();
     }
+    out.push_str(include_str!("ng_document_text/call_control.md"));
     heading(&mut out, "Keys", "key");
     for key in Key::ALL {
         let harmless = HARMLESS_VALUES.iter().find(|(of, _)| of == key);
@@ -77,6 +103,9 @@ fn document() -> String {
     for member in RtcpMux::ALL {
         writeln!(out, "| {} | {} |", spellings(member.spellings()), status(member.status())).unwrap();
     }
+    out.push_str(QUALITY);
+    out.push_str(include_str!("ng_document/codecs.md"));
+    out.push_str(include_str!("ng_document/bodies.md"));
     out
 }
 

@@ -77,9 +77,6 @@ impl<B: CliBackend> Cli<B> {
             "loglevels" => levels::subsystems(),
             "loglevel" => levels::levels(&self.levels, rest.first().copied()),
             "maxopenfiles" => limits::open_files(),
-            "maxcpu" => "Maximum CPU usage configured on rtpengine: 0.0\n".to_owned(),
-            "maxload" => "Maximum load average configured on rtpengine: 0.00\n".to_owned(),
-            "maxbw" => "Maximum bandwidth configured on rtpengine: 0\n".to_owned(),
             known if help::LIST.contains(&known) => help::unavailable(&format!("list {known}")),
             unknown => help::unknown(unknown),
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::dtls::Statistics;
 
 /// Every counter with its name for people and for programs.
-fn rows(statistics: &Statistics) -> [(&'static str, &'static str, u64); 18] {
+pub(crate) fn rows(statistics: &Statistics) -> [(&'static str, &'static str, u64); 18] {
     [
         ("Streams with DTLS", "streams", statistics.streams),
         ("Handshakes in progress", "half_open", statistics.half_open),

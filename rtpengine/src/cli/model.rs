@@ -113,7 +113,7 @@ pub struct InterfacePorts {
 }
 
 /// Settings that `set` changes while the daemon runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RuntimeSettings {
     /// Seconds.
     pub timeout: u64,
@@ -127,12 +127,18 @@ pub struct RuntimeSettings {
     pub delete_delay: u64,
     /// -1 = unlimited.
     pub max_sessions: i64,
+    /// Percent, 0 = unlimited.
+    pub max_cpu: f64,
+    /// Load average, 0 = unlimited.
+    pub max_load: f64,
+    /// Bytes per second, 0 = unlimited.
+    pub max_bandwidth: u64,
     /// TOS of control replies, 0 = system default.
     pub control_tos: u8,
 }
 
 /// One change of [`RuntimeSettings`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Setting {
     /// `timeout`, seconds.
     Timeout(u64),
@@ -146,6 +152,12 @@ pub enum Setting {
     DeleteDelay(u64),
     /// `maxsessions`.
     MaxSessions(i64),
+    /// `maxcpu`, percent.
+    MaxCpu(f64),
+    /// `maxload`.
+    MaxLoad(f64),
+    /// `maxbw`, bytes per second.
+    MaxBandwidth(u64),
     /// `controltos`.
     ControlTos(u8),
 }

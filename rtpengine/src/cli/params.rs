@@ -29,6 +29,9 @@ impl Start {
             offer_timeout: config.offer_timeout,
             delete_delay: config.delete_delay,
             max_sessions: config.max_sessions,
+            max_cpu: config.max_cpu,
+            max_load: config.max_load,
+            max_bandwidth: config.max_bandwidth,
             control_tos: config.control_tos.unwrap_or(0),
         };
         Self { settings, levels: current(levels), fixed: fixed(config) }

@@ -17,14 +17,23 @@ pub enum Name {
     DeleteDelay,
     /// `maxsessions`
     MaxSessions,
+    /// `maxcpu`
+    MaxCpu,
+    /// `maxload`
+    MaxLoad,
+    /// `maxbw`
+    MaxBandwidth,
     /// `controltos`
     ControlTos,
 }
 
 impl Name {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::MaxSessions,
+        Self::MaxCpu,
+        Self::MaxLoad,
+        Self::MaxBandwidth,
         Self::Timeout,
         Self::SilentTimeout,
         Self::FinalTimeout,
@@ -43,6 +52,9 @@ impl Name {
             Self::OfferTimeout => "offertimeout",
             Self::DeleteDelay => "deletedelay",
             Self::MaxSessions => "maxsessions",
+            Self::MaxCpu => "maxcpu",
+            Self::MaxLoad => "maxload",
+            Self::MaxBandwidth => "maxbw",
             Self::ControlTos => "controltos",
         }
     }
@@ -57,6 +69,9 @@ impl Name {
             Self::OfferTimeout => "offer-timeout",
             Self::DeleteDelay => "delete-delay",
             Self::MaxSessions => "max-sessions",
+            Self::MaxCpu => "max-cpu",
+            Self::MaxLoad => "max-load",
+            Self::MaxBandwidth => "max-bandwidth",
             Self::ControlTos => "control-tos",
         }
     }
@@ -77,6 +92,9 @@ impl Name {
             Self::OfferTimeout => settings.offer_timeout.to_string(),
             Self::DeleteDelay => settings.delete_delay.to_string(),
             Self::MaxSessions => settings.max_sessions.to_string(),
+            Self::MaxCpu => format!("{:.1}", settings.max_cpu),
+            Self::MaxLoad => format!("{:.2}", settings.max_load),
+            Self::MaxBandwidth => settings.max_bandwidth.to_string(),
             Self::ControlTos => settings.control_tos.to_string(),
         }
     }
@@ -91,6 +109,9 @@ impl Name {
             | Self::FinalTimeout
             | Self::OfferTimeout
             | Self::MaxSessions
+            | Self::MaxCpu
+            | Self::MaxLoad
+            | Self::MaxBandwidth
             | Self::ControlTos => self.word(),
         }
     }
@@ -105,6 +126,9 @@ impl Name {
             Self::FinalTimeout => format!("FINAL_TIMEOUT={value}\n"),
             Self::OfferTimeout => format!("OFFER_TIMEOUT={value}\n"),
             Self::MaxSessions => format!("Maximum sessions configured on rtpengine: {value}\n"),
+            Self::MaxCpu => format!("Maximum CPU usage configured on rtpengine: {value}\n"),
+            Self::MaxLoad => format!("Maximum load average configured on rtpengine: {value}\n"),
+            Self::MaxBandwidth => format!("Maximum bandwidth configured on rtpengine: {value}\n"),
             Self::DeleteDelay | Self::ControlTos => format!("{value}\n"),
         }
     }
@@ -120,6 +144,10 @@ impl Name {
             Ok(number) if (low..=LONGEST).contains(&number) => Ok(number),
             Ok(_) | Err(_) => Err(allowed),
         };
+        let decimal = || match text.parse::<f64>() {
+            Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+            Ok(_) | Err(_) => Err("0 for no limit, or a number above"),
+        };
         const POSITIVE: &str = "seconds from 1 to 315360000";
         const ZERO_TOO: &str = "seconds from 0 to 315360000";
         match self {
@@ -132,6 +160,11 @@ impl Name {
                 Ok(number) if number >= -1 => Ok(Setting::MaxSessions(number)),
                 Ok(_) | Err(_) => Err("-1 for no limit, or a number of sessions"),
             },
+            Self::MaxCpu => decimal().map(Setting::MaxCpu),
+            Self::MaxLoad => decimal().map(Setting::MaxLoad),
+            Self::MaxBandwidth => {
+                text.parse().map(Setting::MaxBandwidth).map_err(|_| "0 for no limit, or bytes per second")
+            }
             Self::ControlTos => text.parse().map(Setting::ControlTos).map_err(|_| "a number from 0 to 255"),
         }
     }

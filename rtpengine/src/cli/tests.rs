@@ -63,6 +63,9 @@ impl CliBackend for Arc<Fake> {
         match setting {
             Setting::Timeout(value) => settings.timeout = value,
             Setting::MaxSessions(value) => settings.max_sessions = value,
+            Setting::MaxCpu(value) => settings.max_cpu = value,
+            Setting::MaxLoad(value) => settings.max_load = value,
+            Setting::MaxBandwidth(value) => settings.max_bandwidth = value,
             Setting::DeleteDelay(value) => settings.delete_delay = value,
             Setting::SilentTimeout(_) | Setting::FinalTimeout(_) | Setting::OfferTimeout(_) => {}
             Setting::ControlTos(_) => return Err("no sockets".to_owned()),
@@ -249,7 +252,12 @@ async fn answers_have_the_bytes_of_the_original() {
         ("set deletedelay 5", "Success setting delete-delay to 5\n"),
         ("kslist", "Command not available in this build: kslist\n"),
         ("list redisdisabletime", "Command not available in this build: list redisdisabletime\n"),
-        ("set maxcpu 5", "Command not available in this build: set maxcpu\n"),
+        ("set maxcpu 95.5", "Success setting maxcpu to 95.5\n"),
+        ("list maxcpu", "Maximum CPU usage configured on rtpengine: 95.5\n"),
+        ("set maxload -1", "Fail setting maxload to -1; allowed is 0 for no limit, or a number above\n"),
+        ("list maxload", "Maximum load average configured on rtpengine: 0.00\n"),
+        ("set maxbw 1000", "Success setting maxbw to 1000\n"),
+        ("list maxbw", "Maximum bandwidth configured on rtpengine: 1000\n"),
     ] {
         assert_eq!(cli.run(command).await, expected, "{command}");
     }

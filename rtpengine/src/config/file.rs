@@ -61,6 +61,29 @@ pub(super) fn parse(
         }
         settings.insert_below(spec.name, given, origin.clone());
     }
+    templates(&ini, path, settings)
+}
+
+/// Reads the section of signalling templates, wherever its name was given.
+fn templates(ini: &Ini, path: &Path, settings: &mut Settings) -> Result<(), ConfigError> {
+    let Some(section) =
+        settings.text("templates").map(|(name, _)| name.to_owned()).filter(|name| !name.is_empty())
+    else {
+        return Ok(());
+    };
+    let mut parts = ini.section_all(Some(section.as_str())).peekable();
+    if parts.peek().is_none() {
+        return Err(ConfigError::NoTemplates { path: path.to_owned(), section: section.clone() });
+    }
+    let mut lines: Vec<(String, String)> = Vec::new();
+    for (key, text) in parts.flat_map(|part| part.iter()) {
+        if lines.iter().any(|(known, _)| known == key.trim()) {
+            let origin = Origin::File { path: path.to_owned(), section: section.clone() };
+            return Err(ConfigError::Repeated { origin, key: key.trim().to_owned() });
+        }
+        lines.push((key.trim().to_owned(), text.trim().to_owned()));
+    }
+    settings.set_templates(lines);
     Ok(())
 }
 

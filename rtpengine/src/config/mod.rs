@@ -15,10 +15,12 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use rtpengine_core::config::{CoreConfig, LocalAddress, LogicalInterface};
+use rtpengine_core::config::{CoreConfig, LocalAddress, LogicalInterface, MosFormula};
 use rtpengine_core::io::Learning;
+use rtpengine_core::ng::Templates;
 
 use crate::dtls::{CertCipher, CertSignature, CertificateOptions, DtlsOptions};
+use crate::http::HttpOptions;
 use crate::logging::{self, Facility, Format, Subsystem};
 use settings::{Origin, Settings, bad_value};
 
@@ -59,6 +61,17 @@ pub enum ConfigError {
         section: String,
         /// The sections there are.
         found: String,
+    },
+    /// The file lacks the section of templates.
+    #[error(
+        "configuration file {}: there is no section [{section}], which --templates names",
+        path.display()
+    )]
+    NoTemplates {
+        /// The file.
+        path: PathBuf,
+        /// The section looked for.
+        section: String,
     },
     /// A key is no option.
     #[error("unknown option '{}' {origin}; options have their long names there, see --help", key.escape_debug())]
@@ -148,6 +161,8 @@ pub struct Config {
     pub listen_tcp_ng: Vec<SocketAddr>,
     /// `--listen-cli`.
     pub listen_cli: Vec<SocketAddr>,
+    /// `--listen-http`, `--listen-https`, `--https-…`, `--http-threads`.
+    pub http: HttpOptions,
     /// `--tos`.
     pub tos: Option<u8>,
     /// `--control-tos`.
@@ -184,12 +199,24 @@ pub struct Config {
     pub endpoint_learning: Learning,
     /// `--max-sessions`, -1 = unlimited.
     pub max_sessions: i64,
+    /// `--max-load`, 0 = unlimited.
+    pub max_load: f64,
+    /// `--max-cpu` in percent, 0 = unlimited.
+    pub max_cpu: f64,
+    /// `--max-bandwidth` in bytes per second, 0 = unlimited.
+    pub max_bandwidth: u64,
     /// `--reject-invalid-sdp`.
     pub reject_invalid_sdp: bool,
     /// `--dtls-…`
     pub dtls: DtlsOptions,
     /// `--dtls-passive`
     pub dtls_passive: bool,
+    /// `--mos`
+    pub mos: MosFormula,
+    /// `--measure-rtp`
+    pub measure_rtp: bool,
+    /// The section `--templates`.
+    pub templates: Templates,
     /// `--software-id`, only letters, digits and dashes.
     pub software_id: String,
     /// What the operator should know, to be logged once logging runs.
@@ -240,6 +267,7 @@ impl Config {
             listen_ng: listeners::listeners(settings, "listen-ng")?,
             listen_tcp_ng: listeners::listeners(settings, "listen-tcp-ng")?,
             listen_cli: listeners::listeners(settings, "listen-cli")?,
+            http: http(settings)?,
             tos: octet(settings, "tos")?,
             control_tos: octet(settings, "control-tos")?,
             control_pmtu: settings
@@ -259,15 +287,27 @@ impl Config {
             sip_source: settings.flag("sip-source"),
             endpoint_learning: endpoint_learning(settings)?,
             max_sessions: settings.number("max-sessions", -1..=i64::MAX)?.unwrap_or(-1),
+            max_load: settings.decimal("max-load")?.unwrap_or(0.0),
+            max_cpu: settings.decimal("max-cpu")?.unwrap_or(0.0),
+            max_bandwidth: settings
+                .number("max-bandwidth", 0..=i64::MAX)?
+                .and_then(|bytes| u64::try_from(bytes).ok())
+                .unwrap_or(0),
             reject_invalid_sdp: settings.flag("reject-invalid-sdp"),
             dtls: dtls(settings)?,
             dtls_passive: settings.flag("dtls-passive"),
+            mos: settings
+                .choice("mos", &[("CQ", MosFormula::Conversational), ("LQ", MosFormula::Listening)])?
+                .unwrap_or_default(),
+            measure_rtp: settings.flag("measure-rtp"),
+            templates: templates(settings, &mut warnings)?,
             software_id: software_id(settings),
             warnings,
         };
-        if config.listen_ng.is_empty() && config.listen_tcp_ng.is_empty() {
+        let http = !config.http.listen.is_empty() || !config.http.listen_tls.is_empty();
+        if config.listen_ng.is_empty() && config.listen_tcp_ng.is_empty() && !http {
             return Err(ConfigError::Missing(
-                "no control listener is configured: give --listen-ng or --listen-tcp-ng, on the command line or in the configuration file",
+                "no control listener is configured: give --listen-ng, --listen-tcp-ng, --listen-http or --listen-https, on the command line or in the configuration file",
             ));
         }
         Ok(config)
@@ -290,9 +330,14 @@ impl Config {
             endpoint_learning: self.endpoint_learning,
             sip_source: self.sip_source,
             max_sessions: self.max_sessions,
+            max_load: self.max_load,
+            max_cpu: self.max_cpu,
+            max_bandwidth: self.max_bandwidth,
             reject_invalid_sdp: self.reject_invalid_sdp,
             software_id: self.software_id.clone(),
             dtls_passive: self.dtls_passive,
+            mos: self.mos,
+            measure_rtp: self.measure_rtp,
             offload: self.table.is_some(),
         }
     }
@@ -340,6 +385,28 @@ fn num_threads(settings: &Settings) -> Result<usize, ConfigError> {
     Ok(given.unwrap_or_else(|| std::thread::available_parallelism().map_or(4, usize::from).max(4)))
 }
 
+fn http(settings: &Settings) -> Result<HttpOptions, ConfigError> {
+    let listen_tls = listeners::listeners(settings, "listen-https")?;
+    let file = |name: &str| settings.text(name).map(|(text, _)| PathBuf::from(text));
+    let identity = match (file("https-cert"), file("https-key")) {
+        (Some(certificate), Some(key)) => Some((certificate, key)),
+        (None, _) | (_, None) if listen_tls.is_empty() => None,
+        (None, _) | (_, None) => {
+            return Err(ConfigError::Missing("--listen-https needs --https-cert and --https-key"));
+        }
+    };
+    let threads = settings.number("http-threads", 1..=1024)?;
+    Ok(HttpOptions {
+        listen: listeners::listeners(settings, "listen-http")?,
+        listen_tls,
+        identity,
+        threads: match threads.and_then(|threads| usize::try_from(threads).ok()) {
+            Some(threads) => threads,
+            None => num_threads(settings)?,
+        },
+    })
+}
+
 fn thread_stack(settings: &Settings) -> Result<Option<usize>, ConfigError> {
     let Some(kilobytes) = settings.number("thread-stack", -1..=1_048_576)? else { return Ok(None) };
     match usize::try_from(kilobytes) {
@@ -380,6 +447,20 @@ fn dtls(settings: &Settings) -> Result<DtlsOptions, ConfigError> {
     })
 }
 
+/// Those read from the file; what they say in vain is known at the start.
+fn templates(settings: &Settings, warnings: &mut Vec<String>) -> Result<Templates, ConfigError> {
+    match (settings.templates(), settings.text("templates")) {
+        (None, Some((text, origin))) if !text.is_empty() => {
+            Err(bad_value("templates", text, "a section of a configuration file, and none was read", origin))
+        }
+        (entries, _) => {
+            let templates = Templates::new(entries.unwrap_or_default().iter().cloned());
+            warnings.extend(templates.complaints());
+            Ok(templates)
+        }
+    }
+}
+
 fn software_id(settings: &Settings) -> String {
     let default = concat!("rtpengine-", env!("CARGO_PKG_VERSION"));
     let text = settings.text("software-id").map_or(default, |(text, _)| text);
@@ -410,6 +491,7 @@ fn logging(settings: &Settings, warnings: &mut Vec<String>) -> Result<logging::S
         stderr: wants_stderr && foreground,
         foreground,
         facility: settings.choice("log-facility", &Facility::NAMES)?.unwrap_or_default(),
+        rtcp_facility: settings.choice("log-facility-rtcp", &Facility::NAMES)?,
         format: settings
             .choice("log-format", &[("default", Format::Default), ("parsable", Format::Parsable)])?
             .unwrap_or_default(),

@@ -47,12 +47,24 @@ pub enum Given {
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     entries: BTreeMap<&'static str, (Given, Origin)>,
+    templates: Option<Vec<(String, String)>>,
 }
 
 impl Settings {
     /// Sets an option unless it is set already: insert the stronger origin first.
     pub fn insert_below(&mut self, name: &'static str, given: Given, origin: Origin) {
         self.entries.entry(name).or_insert((given, origin));
+    }
+
+    /// Keeps the lines of the section that `--templates` names.
+    pub fn set_templates(&mut self, lines: Vec<(String, String)>) {
+        self.templates = Some(lines);
+    }
+
+    /// Name and text of every signalling template; `None` where no section was read.
+    #[must_use]
+    pub fn templates(&self) -> Option<&[(String, String)]> {
+        self.templates.as_deref()
     }
 
     /// Whether a flag is set.
@@ -97,6 +109,20 @@ impl Settings {
                     (low, high) => format!("a whole number from {low} to {high}"),
                 };
                 Err(bad_value(name, text, allowed, origin))
+            }
+        }
+    }
+
+    /// A number that may have decimals, not negative; `None` as with [`Settings::number`].
+    ///
+    /// # Errors
+    /// Anything else.
+    pub fn decimal(&self, name: &str) -> Result<Option<f64>, ConfigError> {
+        let Some((text, origin)) = self.text(name) else { return Ok(None) };
+        match text.parse::<f64>() {
+            Ok(number) if number.is_finite() && number >= 0.0 => Ok(Some(number)),
+            Ok(_) | Err(_) => {
+                Err(bad_value(name, text, "a number of at least 0, with or without decimals", origin))
             }
         }
     }

@@ -105,6 +105,7 @@ fn every_option_reaches_its_field() {
         "4",
         "--log-level-control=7",
         "--log-facilty=local3",
+        "--log-facility-rtcp=local4",
         "--log-format=parsable",
         "-E",
         "--split-logs",
@@ -119,9 +120,19 @@ fn every_option_reaches_its_field() {
         "-d",
         "0",
         "--max-sessions=0",
+        "--max-load=7.5",
+        "--max-cpu=90",
+        "--max-bandwidth=1000000",
         "--endpoint-learning=heuristic",
         "--reject-invalid-sdp",
         "--software-id=my box!",
+        "--listen-http=127.0.0.1:8080",
+        "--listen-https=[::1]:8443",
+        "--https-cert=/etc/cert.pem",
+        "--https-key=/etc/key.pem",
+        "--http-threads=3",
+        "--mos=lq",
+        "--measure-rtp",
     ])
     .unwrap();
     assert_eq!(config.table, Some(7));
@@ -136,15 +147,25 @@ fn every_option_reaches_its_field() {
     assert_eq!((config.port_min, config.port_max), (1024, 65535));
     assert_eq!((config.num_threads, config.thread_stack), (2, None));
     assert_eq!(config.max_sessions, 0);
+    assert_eq!((config.max_load, config.max_cpu, config.max_bandwidth), (7.5, 90.0, 1_000_000));
     assert_eq!(config.endpoint_learning, Learning::Heuristic);
     assert!(config.reject_invalid_sdp);
     assert_eq!(config.software_id, "my-box-");
+    let http = HttpOptions {
+        listen: vec!["127.0.0.1:8080".parse().unwrap()],
+        listen_tls: vec!["[::1]:8443".parse().unwrap()],
+        identity: Some(("/etc/cert.pem".into(), "/etc/key.pem".into())),
+        threads: 3,
+    };
+    assert_eq!(config.http, http);
+    assert_eq!((config.core().mos, config.core().measure_rtp), (MosFormula::Listening, true));
     let expected = logging::Settings {
         level: 4,
         levels: vec![(Subsystem::Internals, -1), (Subsystem::Control, 7)],
         stderr: true,
         foreground: true,
         facility: Facility(19),
+        rtcp_facility: Some(Facility(20)),
         format: Format::Parsable,
         split: true,
         line_length: logging::LineLength::Unlimited,
@@ -182,6 +203,7 @@ fn values_out_of_bounds_name_option_value_and_what_is_allowed() {
         ("--log-level-core=high", "from -1 to 8"),
         ("--log-facility=local8", "local7"),
         ("--log-format=json", "default, parsable"),
+        ("--mos=RQ", "CQ, LQ"),
         ("--control-pmtu=maybe", "want, dont"),
         ("--endpoint-learning=on", "delayed, immediate, off, heuristic"),
         ("--num-threads=0", "from 1 to 1024"),
@@ -276,6 +298,8 @@ fn interface_and_listener_are_mandatory() {
     let load = |arguments: &[&str]| Config::load(["rtpengine", "--config-file=none"].iter().chain(arguments));
     assert!(load(&["-n", "2223"]).unwrap_err().to_string().contains("--interface"));
     assert!(load(&["-i", "127.0.0.1"]).unwrap_err().to_string().contains("--listen-ng"));
+    assert!(load(&["-i", "127.0.0.1", "--listen-https=1"]).unwrap_err().to_string().contains("--https-cert"));
+    assert_eq!(load(&["-i", "127.0.0.1", "--listen-http=1"]).unwrap().http.listen.len(), 2);
     assert!(load(&["-i", "127.0.0.1", "-c", "9900"]).unwrap_err().to_string().contains("--listen-ng"));
     load(&["-i", "127.0.0.1", "-N", "2223"]).unwrap();
 }
@@ -323,4 +347,30 @@ proptest::proptest! {
             let _any_answer = listeners::listeners(&settings, "listen-ng");
         }
     }
+}
+
+#[test]
+fn templates_come_from_a_section_of_their_own() {
+    let text = "[rtpengine]\ninterface = 10.0.0.1\nlisten-ng = 2223\ntemplates = flags\n[flags]\nWebRTC = ICE=force rtcp-mux=[offer require] SDES=off ; x\nstart recording = label=a\n# no\n";
+    let config = with_file(text, &[]).unwrap();
+    let lines =
+        [("WebRTC", "ICE=force rtcp-mux=[offer require] SDES=off ; x"), ("start recording", "label=a")];
+    assert_eq!(
+        config.templates,
+        Templates::new(lines.map(|(name, text)| (name.to_owned(), text.to_owned())))
+    );
+    assert_eq!(config.warnings.iter().filter(|warning| warning.starts_with("template 'WebRTC'")).count(), 2);
+    assert_eq!(
+        with_file(&text.replace("templates = flags", ""), &[]).unwrap().templates,
+        Templates::default()
+    );
+    assert_eq!(
+        with_file(&text.replace("templates = flags", ""), &["--templates=flags"]).unwrap().templates,
+        config.templates
+    );
+    let missing = with_file(text, &["--templates=other"]).unwrap_err().to_string();
+    assert_eq!(missing, "configuration file /c/r.conf: there is no section [other], which --templates names");
+    assert!(refusal(&["--templates=flags"]).contains("none was read"));
+    let twice = with_file(&text.replace("# no", "WebRTC = x"), &[]).unwrap_err().to_string();
+    assert!(twice.contains("WebRTC") && twice.contains("[flags]"), "{twice}");
 }

@@ -50,17 +50,7 @@ pub const FEATURES: &[Feature] = &[
         name: "the legacy rtpproxy protocols are",
         options: &[short("listen-tcp", 'l'), short("listen-udp", 'u')],
     },
-    Feature {
-        name: "the HTTP and WebSocket interface is",
-        options: &[
-            list("listen-http"),
-            list("listen-https"),
-            value("https-cert"),
-            value("https-key"),
-            value("http-threads"),
-            value("janus-secret"),
-        ],
-    },
+    Feature { name: "the Janus interface is", options: &[value("janus-secret")] },
     Feature {
         name: "transcoding is",
         options: &[
@@ -130,10 +120,6 @@ pub const FEATURES: &[Feature] = &[
         options: &[short("b2b-url", 'b'), short("xmlrpc-format", 'x')],
     },
     Feature {
-        name: "load limiting is",
-        options: &[value("max-load"), value("max-cpu"), value("max-bandwidth")],
-    },
-    Feature {
         name: "export to Graphite is",
         options: &[
             short("graphite", 'g'),
@@ -167,13 +153,8 @@ pub const FEATURES: &[Feature] = &[
         ],
     },
     Feature {
-        name: "quality reports (CDR, RTCP, MOS) are",
-        options: &[
-            facility("log-facility-cdr", &["log-facilty-cdr"]),
-            facility("log-facility-rtcp", &["log-facilty-rtcp"]),
-            value("mos"),
-            flag("measure-rtp"),
-        ],
+        name: "logging of call data records is",
+        options: &[facility("log-facility-cdr", &["log-facilty-cdr"])],
     },
     Feature {
         name: "call recording is",
@@ -218,8 +199,13 @@ mod tests {
     use crate::logging::Subsystem;
 
     /// Options the original knows although its manual page does not list them.
-    const NOT_IN_MANUAL: &[&str] =
-        &["dtmf-digit-delay", "janus-secret", "redis-delete-async", "redis-delete-async-interval"];
+    const NOT_IN_MANUAL: &[&str] = &[
+        "dtmf-digit-delay",
+        "janus-secret",
+        "redis-delete-async",
+        "redis-delete-async-interval",
+        "templates",
+    ];
 
     fn manual() -> BTreeSet<String> {
         let names = include_str!("../../tests/data/manual-options.txt").lines();

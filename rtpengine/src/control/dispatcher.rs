@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rtpengine_core::ng::cache::{CacheLimits, CookieCache, Lookup};
 use rtpengine_core::ng::message::{self, Message};
-use rtpengine_core::ng::{Outcome, Reply, Request};
+use rtpengine_core::ng::{Outcome, Reply, Request, Templates};
 use tokio::sync::oneshot;
 
 use rtpengine_core::call::ControlSource;
@@ -24,6 +24,7 @@ pub struct Dispatcher<E> {
     engine: E,
     cache: Mutex<CookieCache<Waiter>>,
     unknown: Mutex<HashSet<String>>,
+    templates: Templates,
     start: Instant,
 }
 
@@ -35,8 +36,15 @@ impl<E: ControlEngine> Dispatcher<E> {
             engine,
             cache: Mutex::new(CookieCache::new(limits, ahash::RandomState::new())),
             unknown: Mutex::new(HashSet::new()),
+            templates: Templates::default(),
             start: Instant::now(),
         }
+    }
+
+    /// With templates that requests may name.
+    #[must_use]
+    pub fn with_templates(self, templates: Templates) -> Self {
+        Self { templates, ..self }
     }
 
     /// The reply to one message, encoded with its cookie. `None`: nothing is to be sent.
@@ -69,7 +77,7 @@ impl<E: ControlEngine> Dispatcher<E> {
     async fn answer(&self, source: ControlSource, body: &[u8]) -> Reply {
         let begin = Instant::now();
         let request = match message::decode(body) {
-            Ok(dict) => Request::parse(&dict).map_err(|error| error.to_string()),
+            Ok(dict) => Request::parse_with(&dict, &self.templates).map_err(|error| error.to_string()),
             Err(error) => {
                 tracing::warn!(target: "control", peer = %source.addr, "message refused: {error}");
                 self.engine.refused(source);

@@ -96,8 +96,8 @@ async fn udp_answers_in_the_encoding_of_the_request() {
         br#"e {"n":1,"warning":"Not supported by this version and ignored: file","result":"ok"}"#
     );
     assert_eq!(
-        ask(&socket, br#"f {"command":"publish"}"#).await,
-        br#"f {"result":"error","error-reason":"Command \"publish\" is not supported by this version"}"#
+        ask(&socket, br#"f {"command":"play media"}"#).await,
+        br#"f {"result":"error","error-reason":"Command \"play media\" is not supported by this version"}"#
     );
     assert_eq!(setup.refused.load(Ordering::SeqCst), 3);
 }

@@ -20,10 +20,11 @@ use crate::relay::system_clock;
 /// How often the core looks at its timers.
 const TICK: Duration = Duration::from_secs(1);
 
-/// STUN messages that may wait for the core: a second of consent checks of thousands of calls. More are dropped; who
-/// waits for an answer asks again.
-const MAX_STUN: usize = 8192;
+/// STUN messages and reports of RTCP that may wait for the core: a second of consent checks of thousands of calls. More
+/// are dropped; who waits for an answer asks again, and reports are repeated.
+const MAX_WAITING: usize = 8192;
 
+#[expect(clippy::large_enum_variant, reason = "nearly all messages are events")]
 enum Message {
     Event(MediaEvent),
     /// The core has a timer that is earlier than the timer thread thinks.
@@ -57,10 +58,10 @@ struct Shared {
     core: OnceLock<Mutex<Option<Core>>>,
     /// When the timer thread wakes for the core, microseconds of the monotonic clock; written under the core's lock.
     wakes_us: AtomicU64,
-    /// STUN messages queued for the core.
-    stun: AtomicUsize,
+    /// STUN messages and reports queued for the core.
+    waiting: AtomicUsize,
     /// Those that found the queue full.
-    stun_dropped: AtomicU64,
+    dropped: AtomicU64,
 }
 
 impl Shared {
@@ -106,11 +107,9 @@ impl EngineHandle {
 
     /// Passes on an event of the media plane. Never blocks.
     pub fn event(&self, event: MediaEvent) {
-        if matches!(event, MediaEvent::Stun { .. })
-            && self.shared.stun.fetch_add(1, Ordering::Relaxed) >= MAX_STUN
-        {
-            self.shared.stun.fetch_sub(1, Ordering::Relaxed);
-            self.shared.stun_dropped.fetch_add(1, Ordering::Relaxed);
+        if is_peers_say(&event) && self.shared.waiting.fetch_add(1, Ordering::Relaxed) >= MAX_WAITING {
+            self.shared.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
         // After the end of the core its sockets and flows are being closed; nobody needs their events.
@@ -128,6 +127,11 @@ impl EngineHandle {
         }
         Ok(value)
     }
+}
+
+/// Whether peers say how many of these events there are.
+fn is_peers_say(event: &MediaEvent) -> bool {
+    matches!(event, MediaEvent::Stun { .. } | MediaEvent::Rtcp { .. })
 }
 
 /// Where the events of an [`EngineHandle`] arrive.
@@ -173,8 +177,8 @@ fn run(shared: &Shared, inbox: &Receiver<Message>) {
         let wait = next_tick.saturating_duration_since(Instant::now()).min(Duration::from_micros(timer));
         let entered = match inbox.recv_timeout(wait) {
             Ok(Message::Event(event)) => {
-                if matches!(event, MediaEvent::Stun { .. }) {
-                    shared.stun.fetch_sub(1, Ordering::Relaxed);
+                if is_peers_say(&event) {
+                    shared.waiting.fetch_sub(1, Ordering::Relaxed);
                 }
                 shared.enter(|engine, _plane| {
                     let now = system_clock();
@@ -199,9 +203,9 @@ fn run(shared: &Shared, inbox: &Receiver<Message>) {
                 return;
             }
             next_tick = Instant::now() + TICK;
-            let total = shared.stun_dropped.load(Ordering::Relaxed);
+            let total = shared.dropped.load(Ordering::Relaxed);
             if total != dropped {
-                tracing::warn!(target: "ice", "more STUN messages than can be handled: {} dropped", total - dropped);
+                tracing::warn!(target: "core", "more STUN messages and RTCP reports than can be handled: {} dropped", total - dropped);
                 dropped = total;
             }
         }

@@ -15,7 +15,10 @@ use crate::cli::model::{
 };
 use crate::control::{ControlEngine, ControlTos};
 use crate::dtls;
+use crate::http::HttpBackend;
+use crate::metrics;
 use crate::relay::system_clock;
+use crate::xdp::OffloadHandle;
 
 /// Shown as the proxy of calls that were adopted from the kernel: nobody asked for them in this process.
 const NO_PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
@@ -25,13 +28,24 @@ const NO_PROXY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 
 pub struct Backend {
     engine: EngineHandle,
     control_tos: Arc<ControlTos>,
+    offload: Arc<OffloadHandle>,
 }
 
 impl Backend {
     /// Over a running core.
     #[must_use]
-    pub fn new(engine: EngineHandle, control_tos: Arc<ControlTos>) -> Self {
-        Self { engine, control_tos }
+    pub fn new(engine: EngineHandle, control_tos: Arc<ControlTos>, offload: Arc<OffloadHandle>) -> Self {
+        Self { engine, control_tos, offload }
+    }
+}
+
+impl HttpBackend for Backend {
+    async fn figures(&self) -> metrics::Source {
+        metrics::Source {
+            statistics: self.statistics().await,
+            dtls: self.dtls().await,
+            kernel: self.offload.status(),
+        }
     }
 }
 
@@ -97,6 +111,9 @@ impl CliBackend for Backend {
                 offer_timeout: config.offer_timeout,
                 delete_delay: config.delete_delay,
                 max_sessions: config.max_sessions,
+                max_cpu: config.max_cpu,
+                max_load: config.max_load,
+                max_bandwidth: config.max_bandwidth,
                 control_tos,
             }
         });
@@ -107,6 +124,9 @@ impl CliBackend for Backend {
             offer_timeout: 0,
             delete_delay: 0,
             max_sessions: -1,
+            max_cpu: 0.0,
+            max_load: 0.0,
+            max_bandwidth: 0,
             control_tos,
         })
     }
@@ -127,6 +147,9 @@ impl CliBackend for Backend {
                 Setting::OfferTimeout(seconds) => config.offer_timeout = seconds,
                 Setting::DeleteDelay(seconds) => config.delete_delay = seconds,
                 Setting::MaxSessions(sessions) => config.max_sessions = sessions,
+                Setting::MaxCpu(percent) => config.max_cpu = percent,
+                Setting::MaxLoad(average) => config.max_load = average,
+                Setting::MaxBandwidth(bytes) => config.max_bandwidth = bytes,
                 Setting::ControlTos(_) => {}
             }
         });
@@ -160,8 +183,8 @@ fn tag(party: call::PartyInfo, now_unix_us: u64) -> TagDetail {
         label: party.label,
         branch: party.branch,
         duration: now_unix_us.saturating_sub(party.created_unix_us) as f64 / 1e6,
-        subscribed_to: party.peers.clone(),
-        subscribers: party.peers,
+        subscribed_to: [party.peers.clone(), party.subscriptions].concat(),
+        subscribers: [party.peers, party.subscribers].concat(),
         medias: party.medias.into_iter().map(media).collect(),
     }
 }

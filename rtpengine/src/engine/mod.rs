@@ -9,12 +9,13 @@ pub mod plane;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rtpengine_core::call::Engine;
 use rtpengine_core::ice::IceClock;
 use rtpengine_core::ng::cache::CacheLimits;
+use tokio::time::MissedTickBehavior;
 
 use self::actor::{Actor, EngineHandle};
 use self::backend::Backend;
@@ -25,13 +26,16 @@ use crate::cli::params::Start;
 use crate::cli::{self, Cli};
 use crate::config::Config;
 use crate::control::{Dispatcher, Listeners, SocketOptions};
+use crate::http;
 use crate::logging::LogLevels;
-use crate::process::Shutdown;
+use crate::process::{LoadMeter, Shutdown};
 use crate::relay::{RelayConfig, RelayPool, system_clock};
 use crate::xdp::{self, OffloadConfig, StartReport};
 
 /// Threads of the control plane besides one for each UDP listener: they wait far more than they work.
 const CONTROL_THREADS: usize = 2;
+/// How often the use of the CPUs is sampled.
+const LOAD_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Runs the daemon until `shutdown` is requested. `ready` is called once calls can be placed; an error before
 /// that is a failed start.
@@ -48,6 +52,7 @@ pub fn run(
     // Control sockets first: a second daemon with the same configuration must not touch the first one's table.
     let listeners = Listeners::bind(&config.listen_ng, &config.listen_tcp_ng, options)?;
     let cli_listeners = cli::server::bind(&config.listen_cli)?;
+    let http_listeners = http::Listeners::bind(&config.http)?;
 
     let (engine_handle, inbox) = EngineHandle::new();
     let events = engine_handle.clone();
@@ -72,9 +77,15 @@ pub fn run(
     let actor = Actor::start(engine, plane, &engine_handle, inbox).context("core thread")?;
 
     let control_tos = Arc::new(listeners.tos(config.control_tos.unwrap_or(0))?);
-    let backend = Backend::new(engine_handle, control_tos);
-    let dispatcher = Arc::new(Dispatcher::new(backend.clone(), CacheLimits::default()));
-    let command_line = Arc::new(Cli::new(backend, levels.clone(), Start::new(&config, &levels)));
+    let load_handle = engine_handle.clone();
+    let backend = Backend::new(engine_handle, control_tos, Arc::clone(&offload));
+    let dispatcher = Arc::new(
+        Dispatcher::new(backend.clone(), CacheLimits::default()).with_templates(config.templates.clone()),
+    );
+    let command_line = Arc::new(Cli::new(backend.clone(), levels.clone(), Start::new(&config, &levels)));
+    let services =
+        http::Services { dispatcher: Arc::clone(&dispatcher), cli: Arc::clone(&command_line), backend };
+    let http = http_listeners.serve(services, config.thread_stack)?;
     let mut builder = tokio::runtime::Builder::new_multi_thread();
     builder.worker_threads(CONTROL_THREADS).thread_name("control").enable_all();
     if let Some(stack) = config.thread_stack {
@@ -85,12 +96,16 @@ pub fn run(
         let _control = listeners.serve(&dispatcher, config.thread_stack)?;
         let _command_line = cli::serve(cli_listeners, &command_line)?;
         tokio::spawn(renew(identities));
+        tokio::spawn(watch_load(load_handle));
         ready();
         shutdown.requested().await;
         anyhow::Ok(())
     });
     // Requests end here; a client that waits for a reply asks again elsewhere.
     runtime.shutdown_background();
+    if let Some(http) = http {
+        http.stop();
+    }
     if let Some((mut engine, mut plane)) = actor.stop() {
         let calls = engine.terminate_all(system_clock(), &mut plane);
         plane.execute(engine.take_outputs());
@@ -101,6 +116,24 @@ pub fn run(
     offload.shutdown();
     relay?;
     served
+}
+
+/// Tells the core how busy the machine is.
+async fn watch_load(engine: EngineHandle) {
+    let mut meter = LoadMeter::default();
+    let mut ticks = tokio::time::interval(LOAD_INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match meter.measure() {
+            Ok(load) if engine.with(|engine, _plane| engine.set_system_load(load)).is_err() => return,
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(target: "core", "max-load and max-cpu have no effect: {error}");
+                return;
+            }
+        }
+    }
 }
 
 /// Keeps the certificate for new calls young.

@@ -52,9 +52,11 @@ impl Plane {
                     self.offload.forget(stream);
                     changed.retain(|changed| *changed != stream);
                 }
-                Output::Relay(command @ (RelayCommand::Configure { .. } | RelayCommand::Send { .. })) => {
-                    self.relay.command(command);
-                }
+                Output::Relay(
+                    command @ (RelayCommand::Configure { .. }
+                    | RelayCommand::Send { .. }
+                    | RelayCommand::Report { .. }),
+                ) => self.relay.command(command),
                 Output::Flow(command) => {
                     let stream = match &command {
                         FlowCommand::Install(spec) => spec.stream,
@@ -125,12 +127,16 @@ fn merge(counters: &mut StreamCounters, kernel: &KernelCounters) {
         let age_us = now.mono_us.saturating_sub(kernel.last_seen_ns / 1000);
         counters.last_packet_unix_us = counters.last_packet_unix_us.max(now.unix_us.saturating_sub(age_us));
     }
+    let last_mono_us = kernel.last_seen_ns / 1000;
     for ssrc in &kernel.ssrcs {
         match counters.ssrcs.iter_mut().find(|known| known.ssrc == ssrc.ssrc) {
             Some(known) => {
                 known.packets += ssrc.packets;
                 known.bytes += ssrc.bytes;
                 known.highest_seq = known.highest_seq.max(ssrc.highest_seq);
+                if last_mono_us > known.last_mono_us {
+                    (known.last_mono_us, known.last_timestamp) = (last_mono_us, ssrc.last_timestamp);
+                }
             }
             None => counters.ssrcs.push(SsrcCounters {
                 ssrc: ssrc.ssrc,
@@ -138,6 +144,8 @@ fn merge(counters: &mut StreamCounters, kernel: &KernelCounters) {
                 packets: ssrc.packets,
                 bytes: ssrc.bytes,
                 highest_seq: ssrc.highest_seq,
+                last_timestamp: ssrc.last_timestamp,
+                last_mono_us,
                 ..SsrcCounters::default()
             }),
         }

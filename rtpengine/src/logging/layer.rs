@@ -15,7 +15,7 @@ use super::escape::{Escaped, Keep};
 use super::levels::{LogLevels, number};
 use super::line::{Record, Style};
 use super::sink::Sink;
-use super::{Format, Subsystem};
+use super::{Format, RTCP_DATA, Subsystem};
 
 /// Fields with this prefix are written between marks.
 const PRIVATE: &str = "private.";
@@ -28,31 +28,42 @@ pub(super) struct LogLayer {
     levels: LogLevels,
     style: Style,
     sink: Sink,
+    /// Where the contents of RTCP go, if anywhere.
+    rtcp: Option<Sink>,
 }
 
 impl LogLayer {
     pub fn new(levels: LogLevels, style: Style, sink: Sink) -> Self {
-        Self { levels, style, sink }
+        Self { levels, style, sink, rtcp: None }
+    }
+
+    /// Has the contents of RTCP logged there.
+    pub fn with_rtcp(self, sink: Option<Sink>) -> Self {
+        Self { rtcp: sink, ..self }
+    }
+
+    fn allows(&self, metadata: &Metadata<'_>) -> bool {
+        match metadata.target() {
+            RTCP_DATA => self.rtcp.is_some(),
+            // Spans carry the call-id of events below them, whatever their own level is.
+            target => metadata.is_span() || self.levels.allows(target, *metadata.level()),
+        }
     }
 }
 
 impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
     /// The verdict is cached per callsite until a level changes, so a silent one costs a load and a branch.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        // Spans carry the call-id of events below them, whatever their own level is.
-        if metadata.is_span() || self.levels.allows(metadata.target(), *metadata.level()) {
-            Interest::always()
-        } else {
-            Interest::never()
-        }
+        if self.allows(metadata) { Interest::always() } else { Interest::never() }
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, _context: Context<'_, S>) -> bool {
-        metadata.is_span() || self.levels.allows(metadata.target(), *metadata.level())
+        self.allows(metadata)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.levels.most())
+        let most = self.levels.most();
+        Some(if self.rtcp.is_some() { most.max(LevelFilter::INFO) } else { most })
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -75,9 +86,11 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
                 fields.port = fields.port.or_else(|| entity.port.clone());
             }
         }
-        if !self.levels.shows(metadata.target(), *metadata.level(), fields.call.as_deref()) {
-            return;
-        }
+        let sink = match (metadata.target(), &self.rtcp) {
+            (RTCP_DATA, Some(sink)) => sink,
+            (target, _) if self.levels.shows(target, *metadata.level(), fields.call.as_deref()) => &self.sink,
+            _ => return,
+        };
         fields.message.push_str(&fields.others);
         let record = Record {
             severity: severity(*metadata.level()),
@@ -87,7 +100,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
             text: fields.message,
         };
         let priority = u8::try_from(number(*metadata.level())).unwrap_or(DEBUG).min(DEBUG);
-        self.style.lines(&record, |line| self.sink.write(priority, line));
+        self.style.lines(&record, |line| sink.write(priority, line));
     }
 }
 
@@ -233,6 +246,37 @@ mod tests {
             tracing::info!(target: "core", call = "a\"]\nERR: [core] x", sdp = "v=0\r\nERR", "m\x1b[0m");
         });
         assert_eq!(lines, [r#"INFO: [ID="<a\"]\nERR: [core] x>"]: [core] m\x1b[0m sdp=v=0\r\nERR"#]);
+    }
+
+    #[test]
+    fn the_contents_of_rtcp_have_a_facility_of_their_own_or_are_not_logged() {
+        let directory = tempfile::tempdir().unwrap();
+        let servers = ["main", "rtcp"].map(|name| {
+            let server = UnixDatagram::bind(directory.path().join(name)).unwrap();
+            server.set_nonblocking(true).unwrap();
+            server
+        });
+        let [main, rtcp] = &servers;
+        for on in [false, true] {
+            let syslog = |name: &str, facility| {
+                Sink::Syslog(Syslog::new(directory.path().join(name), Facility(facility), "t"))
+            };
+            let marks = Marks { prefix: String::new(), suffix: String::new() };
+            let style = Style { format: Format::Default, split: true, limit: None, marks };
+            // Whatever the level is.
+            let layer = LogLayer::new(LogLevels::new(3, &[]), style, syslog("main", 3));
+            let layer = layer.with_rtcp(on.then(|| syslog("rtcp", 16)));
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                tracing::info!(target: "rtcp-data", call = "c1", "ssrc=1");
+                tracing::info!(target: "rtcp", call = "c1", "not shown");
+            });
+            let mut buffer = [0; 4096];
+            assert!(main.recv(&mut buffer).is_err());
+            let length = rtcp.recv(&mut buffer).unwrap_or(0);
+            let text = std::str::from_utf8(&buffer[..length]).unwrap();
+            // Facility local0, severity LOG_INFO.
+            assert_eq!(text.starts_with("<134>") && text.ends_with("[c1]: [rtcp] ssrc=1"), on, "{text}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The subsystems log levels can be set for. An event names its subsystem by its `target`.
 
+use super::RTCP_DATA;
+
 /// A logging subsystem of the manual page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(usize)]
@@ -56,6 +58,7 @@ impl Subsystem {
     pub fn of_target(target: &str) -> Self {
         match Self::from_name(target) {
             Some(subsystem) => subsystem,
+            None if target == RTCP_DATA => Self::Rtcp,
             None if target.starts_with("rtpengine") => Self::Core,
             None => Self::Internals,
         }

@@ -166,6 +166,11 @@ impl Batch {
         self.arena.slot(index)
     }
 
+    /// The `index`th datagram received, as it is now.
+    pub(super) fn received(&self, index: u8) -> Option<&[u8]> {
+        self.arena.parts.get(usize::from(index)).map(|_| self.arena.payload(usize::from(index)))
+    }
+
     /// Copies the `index`th datagram; the copy, to be changed.
     pub(super) fn copy(&mut self, index: usize) -> Option<Slot<'_>> {
         let payload = self.arena.payload(index);

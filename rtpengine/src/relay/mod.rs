@@ -6,6 +6,7 @@
 //! - `crypto` is where packets are encrypted, with [`crate::srtp`]; `keyring` has the keys.
 //! - `batch` is the only place that moves datagrams, so that another transport can take its place.
 //! - `gate` lets STUN messages of ICE through to the core, and few of those that strangers invent.
+//! - `rtcp` reads what parties report, and takes it out where reports of ours go instead.
 //! - `load` places calls on threads: few threads while they have time to spare.
 //! - `shared` holds the counters others may read while packets flow.
 //!
@@ -38,12 +39,15 @@
 mod batch;
 mod counters;
 mod crypto;
+mod filter;
 mod gate;
+mod handling;
 mod keyring;
 mod load;
 mod pool;
 mod queue;
 mod registry;
+mod rtcp;
 mod shard;
 mod shared;
 mod socket;

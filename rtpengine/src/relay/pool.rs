@@ -285,11 +285,13 @@ impl RelayHandle {
         self.command(RelayCommand::Close { stream });
     }
 
-    /// Hands over a command; [`RelayCommand::Send`] is executed at once. One for an unknown stream does nothing.
+    /// Hands over a command; [`RelayCommand::Send`] and [`RelayCommand::Report`]
+    /// are executed at once. One for an unknown stream does nothing.
     pub fn command(&self, command: RelayCommand) {
         let (RelayCommand::Configure { stream, .. }
         | RelayCommand::Close { stream }
-        | RelayCommand::Send { stream, .. }) = &command;
+        | RelayCommand::Send { stream, .. }
+        | RelayCommand::Report { stream, .. }) = &command;
         let Some((shard, local)) = self.inner.registry.place(*stream) else { return };
         match command {
             RelayCommand::Configure { .. } => self.push(shard, Command::Relay(command)),
@@ -297,7 +299,7 @@ impl RelayHandle {
                 self.inner.registry.closing(local);
                 self.push(shard, Command::Relay(command));
             }
-            RelayCommand::Send { .. } => {
+            RelayCommand::Send { .. } | RelayCommand::Report { .. } => {
                 self.push(shard, Command::Relay(command));
                 self.wake(shard);
             }

@@ -10,13 +10,14 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use rtpengine_common::settle;
 use rtpengine_common::srtp::CryptoParams;
-use rtpengine_core::io::{MediaEvent, Now, Reason, RelayCommand, StreamId};
+use rtpengine_core::io::{Filter, MediaEvent, MediaRule, Now, Reason, RelayCommand, StreamId};
 use slotmap::SlotMap;
 use socket2::Socket;
 
 use super::batch::{BATCH, Batch, Place};
 use super::counters::KernelFold;
 use super::crypto;
+use super::filter;
 use super::keyring::Keyrings;
 use super::load::Meter;
 use super::pool::{Clock, Job, Preparation, SrtpStates};
@@ -69,6 +70,8 @@ pub(super) struct Shard {
     /// Those that were encrypted for one sink, and why others were not; reused.
     encrypted: Vec<u8>,
     denied: Vec<Reason>,
+    /// Those of one route that are for one sink; reused.
+    kept: Vec<u8>,
 }
 
 impl Shard {
@@ -96,6 +99,7 @@ impl Shard {
             control: Vec::with_capacity(BATCH),
             encrypted: Vec::with_capacity(BATCH),
             denied: Vec::with_capacity(BATCH),
+            kept: Vec::with_capacity(BATCH),
         })
     }
 
@@ -184,6 +188,7 @@ impl Shard {
         }
         self.forward(token, Route::Media);
         self.forward(token, Route::Control);
+        self.copy(token);
         self.follow(token, count);
         count == BATCH
     }
@@ -212,6 +217,15 @@ impl Shard {
         if packets.is_empty() {
             return;
         }
+        if route == Route::Media
+            && let Some(filter) = self.filter_mut(token).and_then(Option::take)
+        {
+            self.forward_filtered(token, &filter);
+            if let Some(place) = self.filter_mut(token) {
+                *place = Some(filter);
+            }
+            return;
+        }
         let mut index = 0;
         while let Some((mut sink, place)) = self.sink(token, route, index) {
             if !self.streams.contains_key(sink.token) {
@@ -228,6 +242,79 @@ impl Shard {
         }
     }
 
+    /// Decrypts the last batch, which has been sent on as it came, and sends it to those that get copies.
+    fn copy(&mut self, token: Token) {
+        let Some(stream) = self.streams.get_mut(token) else { return };
+        let Some(active) = stream.active.as_deref_mut() else { return };
+        let Some(mut copied) = active.copies.take() else { return };
+        let mut context = copied.keys.and_then(|token| self.keyrings.get_mut(token));
+        for (rtcp, list) in [(false, &mut self.media), (true, &mut self.control)] {
+            let batch = &mut self.batch;
+            list.retain(|index| {
+                let Some(slot) = batch.slot(usize::from(*index)) else { return false };
+                let Some(packet) = slot.buffer.get_mut(..*slot.length) else { return false };
+                // Handshakes of the parties are their own affair (RFC 7983 section 7).
+                if matches!(packet.first(), Some(20..=63)) {
+                    return false;
+                }
+                let Some(context) = &mut context else { return false };
+                match context.unprotect_joining(rtcp, packet) {
+                    Ok(length) => *slot.length = length,
+                    Err(denied) => {
+                        stream.shared.dropped(crypto::reason(denied), 1);
+                        return false;
+                    }
+                }
+                true
+            });
+        }
+        copied.exchange(active);
+        self.forward(token, Route::Media);
+        self.forward(token, Route::Control);
+        if let Some(active) = self.streams.get_mut(token).and_then(|stream| stream.active.as_deref_mut()) {
+            copied.exchange(active);
+            active.copies = Some(copied);
+        }
+    }
+
+    /// Sends the media of the last batch to all sinks of the stream, to each what it may have.
+    fn forward_filtered(&mut self, token: Token, rules: &Filter) {
+        let mut silenced = false;
+        let active = self.streams.get(token).and_then(|stream| stream.active.as_deref());
+        let handshakes = active.is_some_and(|active| active.passes_dtls);
+        for (index, rule) in rules.rules.iter().enumerate() {
+            let Some((mut sink, place)) = self.sink(token, Route::Media, index) else { break };
+            if !self.streams.contains_key(sink.token) {
+                sink.token = self.by_id.get(&sink.stream).copied().unwrap_or_default();
+                self.remember(token, Route::Media, index, sink);
+            }
+            filter::pick(rules, *rule, handshakes, &self.batch, &self.media, &mut self.kept);
+            let blocked = self.media.len() - self.kept.len();
+            if blocked > 0
+                && let Some(stream) = self.streams.get(token)
+            {
+                stream.shared.dropped(Reason::Blocked, blocked as u64);
+            }
+            if self.kept.is_empty() {
+                continue;
+            }
+            if rule.media == MediaRule::Silence && !std::mem::replace(&mut silenced, true) {
+                filter::silence(rules, &mut self.batch, &self.media);
+            }
+            std::mem::swap(&mut self.media, &mut self.kept);
+            let delivered = self.deliver(token, Route::Media, sink.token, place);
+            if let Err(reason) = delivered {
+                self.refuse(token, Route::Media, reason);
+            }
+            std::mem::swap(&mut self.media, &mut self.kept);
+        }
+    }
+
+    fn filter_mut(&mut self, token: Token) -> Option<&mut Option<Box<Filter>>> {
+        let active = self.streams.get_mut(token)?.active.as_deref_mut()?;
+        Some(&mut active.filter)
+    }
+
     /// Sends the packets of one route to one sink, encrypted if its party wants that: at `place`.
     fn deliver(&mut self, from: Token, route: Route, to: Token, place: Place) -> Result<(), Reason> {
         let packets = match route {
@@ -236,7 +323,8 @@ impl Shard {
         };
         let out = self.streams.get_mut(to).ok_or(Reason::NoSink)?;
         let active = out.active.as_mut().ok_or(Reason::NoEndpoint)?;
-        let destination = active.destination.as_ref().ok_or(Reason::NoEndpoint)?;
+        let unreachable = active.unreachable();
+        let destination = active.destination.as_ref().ok_or(unreachable)?;
         let sent = match active.transmit {
             None => self.batch.send(out.socket.as_fd(), destination, packets, Place::Received),
             Some(token) => {
@@ -313,6 +401,12 @@ impl Shard {
             Command::Relay(RelayCommand::Send { stream, to, bytes }) => {
                 if let Some(stream) = self.find(stream) {
                     stream.send(to, &bytes);
+                }
+            }
+            Command::Relay(RelayCommand::Report { stream, packet }) => {
+                let token = self.by_id.get(&stream);
+                if let Some(stream) = token.and_then(|token| self.streams.get(*token)) {
+                    stream.report(packet, &mut self.keyrings);
                 }
             }
             Command::Relay(RelayCommand::Close { stream }) => self.close(stream),
@@ -419,7 +513,14 @@ fn sort(
         match route {
             // BATCH fits into a u8.
             Ok(Route::Media) => media.push(index as u8),
-            Ok(Route::Control) => control.push(index as u8),
+            Ok(Route::Control) => {
+                let (event, passes) =
+                    batch.slot(index).map_or((None, false), |packet| stream.rtcp(now, packet));
+                event.into_iter().for_each(|event| events(event));
+                if passes {
+                    control.push(index as u8);
+                }
+            }
             Err(Reason::Stun) => {
                 match batch.slot(index).and_then(|packet| stream.stun(now, source, packet)) {
                     Some(event) => events(event),

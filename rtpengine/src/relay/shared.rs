@@ -11,7 +11,7 @@ use rtpengine_core::media::ssrc::{MAX_PAYLOAD_TYPES, MAX_SSRCS, Reception};
 use super::counters::RelayCounters;
 
 /// The reasons the relay can drop a packet for, in the order of [`StreamShared::drops`].
-const DROP_REASONS: [Reason; 14] = [
+const DROP_REASONS: [Reason; 17] = [
     Reason::NotEstablished,
     Reason::Malformed,
     Reason::NotRtp,
@@ -21,6 +21,9 @@ const DROP_REASONS: [Reason; 14] = [
     Reason::NoSink,
     Reason::NoEndpoint,
     Reason::Hold,
+    Reason::Blackhole,
+    Reason::NatWait,
+    Reason::PacketLength,
     Reason::NoKeys,
     Reason::SrtpAuthentication,
     Reason::SrtpReplay,
@@ -36,6 +39,8 @@ struct SsrcCell {
     ssrc: AtomicU32,
     payload_type: AtomicU32,
     highest_seq: AtomicU32,
+    last_timestamp: AtomicU32,
+    last_mono_us: AtomicU64,
     packets: AtomicU64,
     bytes: AtomicU64,
     /// An `i64`.
@@ -95,7 +100,7 @@ impl StreamShared {
 
     /// Counts a packet that is not forwarded. All but those held back on request are errors.
     pub(super) fn dropped(&self, reason: Reason, count: u64) {
-        if reason != Reason::Hold {
+        if !matches!(reason, Reason::Hold | Reason::Blackhole | Reason::NatWait | Reason::PacketLength) {
             add(&self.errors, count);
         }
         if let Some((_, cell)) = DROP_REASONS.iter().zip(&self.drops).find(|(known, _)| **known == reason) {
@@ -141,6 +146,8 @@ impl StreamShared {
             cell.ssrc.store(counters.ssrc, Ordering::Relaxed);
             cell.payload_type.store(counters.payload_type.into(), Ordering::Relaxed);
             cell.highest_seq.store(counters.highest_seq, Ordering::Relaxed);
+            cell.last_timestamp.store(counters.last_timestamp, Ordering::Relaxed);
+            set(&cell.last_mono_us, counters.last_mono_us);
             set(&cell.packets, counters.packets);
             set(&cell.bytes, counters.bytes);
             set(&cell.lost, counters.lost.cast_unsigned());
@@ -197,6 +204,8 @@ impl StreamShared {
                 resets: get(&cell.resets),
                 jitter: f64::from_bits(get(&cell.jitter)),
                 highest_seq: cell.highest_seq.load(Ordering::Relaxed),
+                last_timestamp: cell.last_timestamp.load(Ordering::Relaxed),
+                last_mono_us: get(&cell.last_mono_us),
             }
         });
         let payload_types =

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rtpengine_core::io::{Component, MediaEvent, Now, Reason, RelayStream, StreamId};
+use rtpengine_common::srtp::CryptoParams;
+use rtpengine_core::io::{Component, Filter, MediaEvent, Now, Reason, RelayStream, StreamId};
 use rtpengine_core::media::classify::{Kind, classify};
 use rtpengine_core::media::learning::{EndpointTracker, Verdict};
 use rtpengine_core::media::ssrc::{Reception, static_clock_rate};
@@ -16,12 +17,14 @@ use super::batch::Slot;
 use super::counters::KernelFold;
 use super::crypto;
 use super::gate::Gate;
+use super::handling::Handler;
 use super::keyring::{KeyToken, Keyrings};
 use super::pool::Follower;
+use super::rtcp::Reader;
 use super::shared::StreamShared;
 use super::socket::{self, MediaSocket};
 use crate::dtls::Feed;
-use crate::srtp::Direction;
+use crate::srtp::{Direction, MAX_GROWTH};
 
 new_key_type! {
     /// A stream's place in its shard; stale once the stream is closed.
@@ -86,15 +89,88 @@ pub(super) struct Active {
     component: Component,
     tracker: EndpointTracker,
     discard: Option<Reason>,
+    handler: Handler,
+    /// What of the media reaches which sink.
+    pub filter: Option<Box<Filter>>,
+    /// Who gets copies besides.
+    pub copies: Option<Box<Copied>>,
     awaits_keys: bool,
-    passes_dtls: bool,
+    pub passes_dtls: bool,
     clock_rates: SmallVec<[(u8, u32); 8]>,
     tos: Option<u8>,
     /// Where ICE knows the party to be.
     vouched: SmallVec<[SocketAddr; 1]>,
     /// Where STUN goes.
     ice: Option<Gate>,
+    rtcp: Reader,
     call: Arc<str>,
+}
+
+/// The sinks of copies, and what decrypts those.
+pub(super) struct Copied {
+    pub keys: Option<KeyToken>,
+    pub sinks: SmallVec<[Sink; 1]>,
+    pub rtcp_sinks: SmallVec<[Sink; 1]>,
+    pub filter: Option<Box<Filter>>,
+}
+
+impl Copied {
+    /// Puts these sinks in the place of the stream's own, or back.
+    pub(super) fn exchange(&mut self, active: &mut Active) {
+        std::mem::swap(&mut self.sinks, &mut active.sinks);
+        std::mem::swap(&mut self.rtcp_sinks, &mut active.rtcp_sinks);
+        std::mem::swap(&mut self.filter, &mut active.filter);
+    }
+}
+
+impl Active {
+    /// Why nothing goes to the party where there is no destination.
+    pub(super) fn unreachable(&self) -> Reason {
+        self.handler.unreachable(self.tracker.epoch())
+    }
+
+    /// The keys that its socket uses of its key ring.
+    fn keys(&self) -> Keys {
+        Keys {
+            receive: self.receive,
+            copies: self.copies.as_ref().and_then(|copied| copied.keys),
+            transmit: self.transmit,
+        }
+    }
+}
+
+/// The keys that a socket uses.
+#[derive(Clone, Copy, Default)]
+struct Keys {
+    receive: Option<KeyToken>,
+    copies: Option<KeyToken>,
+    transmit: Option<KeyToken>,
+}
+
+impl Keys {
+    /// Takes those of new settings and puts these back.
+    fn exchange(self, keyrings: &mut Keyrings, config: &RelayStream) -> Self {
+        let mut take = |direction, params: Option<&Arc<CryptoParams>>, before| {
+            keyrings.exchange(config.keyring, direction, params.cloned(), before)
+        };
+        let copies = config.copies.as_ref().map(|copies| &copies.keys);
+        Self {
+            receive: take(Direction::Receive, config.receive_crypto.as_ref(), self.receive),
+            copies: take(Direction::Receive, copies, self.copies),
+            transmit: take(Direction::Transmit, config.transmit_crypto.as_ref(), self.transmit),
+        }
+    }
+
+    /// Puts these back.
+    fn release(self, keyrings: &mut Keyrings, ring: StreamId) {
+        for (direction, token) in [
+            (Direction::Receive, self.receive),
+            (Direction::Receive, self.copies),
+            (Direction::Transmit, self.transmit),
+        ] {
+            keyrings.exchange(ring, direction, None, token);
+        }
+    }
 }
 
 fn sinks(streams: &[StreamId]) -> SmallVec<[Sink; 1]> {
@@ -127,13 +203,13 @@ impl Stream {
             tracing::warn!(target: "core", call = %config.call, "cannot set TOS {:?} on a media socket: {error}", config.tos);
         }
         let gate = previous.as_mut().and_then(|active| active.ice.take());
+        let reader = previous.as_ref().map(|active| active.rtcp).unwrap_or_default();
+        let handler = previous.as_ref().map_or_else(Handler::default, |active| active.handler);
+        let handler = handler.configure(config.handling);
         // Before the old ones are given up: the ring may be the same.
         keyrings.join(config.keyring);
-        let ring = config.keyring;
-        let mut take = |direction, params, before| keyrings.exchange(ring, direction, params, before);
-        let had = previous.as_ref().map_or((None, None), |active| (active.receive, active.transmit));
-        let receive = take(Direction::Receive, config.receive_crypto.clone(), had.0);
-        let transmit = take(Direction::Transmit, config.transmit_crypto.clone(), had.1);
+        let keys = previous.as_ref().map(|active| active.keys()).unwrap_or_default();
+        let keys = keys.exchange(keyrings, &config);
         let tracker = match previous {
             Some(active) => {
                 keyrings.leave(active.keyring);
@@ -146,19 +222,30 @@ impl Stream {
         self.active = Some(Box::new(Active {
             sinks: sinks(&config.sinks),
             rtcp_sinks: sinks(&config.rtcp_sinks),
-            destination: tracker.endpoint().map(SockAddr::from),
-            transmit,
-            receive,
-            keyring: ring,
+            destination: tracker.endpoint().filter(|_| handler.may_send(tracker.epoch())).map(SockAddr::from),
+            transmit: keys.transmit,
+            receive: keys.receive,
+            keyring: config.keyring,
             component: config.component,
             tracker,
             discard: config.discard,
+            handler,
+            filter: config.filter,
+            copies: config.copies.map(|copies| {
+                Box::new(Copied {
+                    keys: keys.copies,
+                    sinks: sinks(&copies.sinks),
+                    rtcp_sinks: sinks(&copies.rtcp_sinks),
+                    filter: copies.filter,
+                })
+            }),
             awaits_keys: config.awaits_keys,
             passes_dtls: config.passes_dtls,
             clock_rates: config.clock_rates,
             tos: config.tos,
             vouched: config.vouched,
             ice: Gate::of(config.ice, gate),
+            rtcp: reader.configure(config.rtcp),
             call: config.call,
         }));
     }
@@ -166,11 +253,7 @@ impl Stream {
     /// The stream is about to be closed.
     pub(super) fn release(&mut self, keyrings: &mut Keyrings) {
         if let Some(active) = self.active.take() {
-            for (direction, token) in
-                [(Direction::Receive, active.receive), (Direction::Transmit, active.transmit)]
-            {
-                keyrings.exchange(active.keyring, direction, None, token);
-            }
+            active.keys().release(keyrings, active.keyring);
             keyrings.leave(active.keyring);
         }
     }
@@ -216,7 +299,8 @@ impl Stream {
             Verdict::Drop(reason) => return (Err(reason), None),
             Verdict::Settle(endpoint) => Some(endpoint),
         };
-        if active.tracker.endpoint() != before {
+        let heard = active.handler.hear(active.tracker.epoch());
+        if heard || active.tracker.endpoint() != before {
             active.destination = active.tracker.endpoint().map(SockAddr::from);
         }
         if let Some(endpoint) = settled {
@@ -229,12 +313,17 @@ impl Stream {
                     active.clock_rates.iter().find(|(payload_type, _)| *payload_type == header.payload_type);
                 let rate = known.map(|(_, rate)| *rate).or_else(|| static_clock_rate(header.payload_type));
                 self.reception.packet(&header, received, now.mono_us, rate);
+                let packet = payload.get_mut(..*packet.length).unwrap_or_default();
+                if let Err(reason) = active.handler.rtp(&header, packet) {
+                    return (Err(reason), settled);
+                }
                 Route::Media
             }
             Kind::Rtcp => Route::Control,
             Kind::Raw | Kind::Refused(_) => Route::Media,
         };
         let held = active.discard.filter(|reason| route == Route::Media || *reason == Reason::NoKeys);
+        let held = held.or_else(|| active.handler.refuses(route));
         (held.map_or(Ok(route), Err), settled)
     }
 
@@ -253,6 +342,31 @@ impl Stream {
             .as_mut()?
             .admits(now.mono_us, endpoint == Some(source), message)
             .then(|| MediaEvent::Stun { stream: self.id, source, bytes: message.to_vec() })
+    }
+
+    /// What is to be told of a packet of RTCP in the clear, and whether it is to be passed on.
+    pub(super) fn rtcp(&mut self, now: Now, packet: Slot<'_>) -> (Option<MediaEvent>, bool) {
+        let id = self.id;
+        self.active.as_mut().map_or((None, true), |active| active.rtcp.read(id, now, packet))
+    }
+
+    /// Sends RTCP of ours to the party.
+    pub(super) fn report(&self, mut packet: Vec<u8>, keyrings: &mut Keyrings) {
+        let Some(active) = self.active.as_deref() else { return };
+        let Some(destination) = &active.destination else { return };
+        let mut length = packet.len();
+        if let Some(token) = active.transmit {
+            packet.resize(length + MAX_GROWTH, 0);
+            match keyrings.get_mut(token).map(|context| context.protect(true, &mut packet, length)) {
+                Some(Ok(protected)) => length = protected,
+                Some(Err(_)) | None => return self.shared.sent(0, 0, 1),
+            }
+        }
+        let sent = self.socket.socket().send_to(packet.get(..length).unwrap_or_default(), destination);
+        match sent {
+            Ok(bytes) => self.shared.sent(1, bytes as u64, 0),
+            Err(_) => self.shared.sent(0, 0, 1),
+        }
     }
 
     /// Sends a datagram that is no media. One that cannot be sent is sent again by whoever waits for the reply.

@@ -13,6 +13,9 @@ use super::streams::{Full, Streams};
 const RTP_SSRC: usize = 8;
 const RTCP_SSRC: usize = 4;
 
+/// Rollovers a stream may be behind when it is joined: more than a day of a telephone's packets.
+const ROLLOVERS: u64 = 80;
+
 /// Why a packet was not protected or not accepted; nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denied {
@@ -116,7 +119,7 @@ impl Context {
             let ssrc = word(buffer, RTCP_SSRC);
             return self.rtcp.with(ssrc, |state| Ok(session.protect_rtcp(state, buffer, len)?));
         }
-        self.rtp(true, buffer, |session, state, buffer| session.protect_rtp(state, buffer, len))
+        self.rtp(true, 0, buffer, |session, state, buffer| session.protect_rtp(state, buffer, len))
     }
 
     /// Makes RTP, or RTCP, of a packet; returns its new length.
@@ -130,21 +133,42 @@ impl Context {
             return self.rtcp.with(ssrc, |state| Ok(session.unprotect_rtcp(state, packet)?));
         }
         let checked = !self.params.session().unauthenticated_srtp;
-        self.rtp(checked, packet, |session, state, packet| session.unprotect_rtp(state, packet))
+        self.rtp(checked, 0, packet, |session, state, packet| session.unprotect_rtp(state, packet))
+    }
+
+    /// Like [`Self::unprotect`], for streams that are not always read: they may have begun long ago, or have gone on since.
+    /// Rollover counters ahead of what is known of an SSRC are tried until one fits.
+    ///
+    /// # Errors
+    /// See [`Denied`].
+    pub fn unprotect_joining(&mut self, rtcp: bool, packet: &mut [u8]) -> Result<usize, Denied> {
+        let first = self.unprotect(rtcp, packet);
+        let Err(Denied::Refused(Refused::Authentication | Refused::Replayed)) = first else { return first };
+        if rtcp || self.params.session().unauthenticated_srtp {
+            return first;
+        }
+        let work = |session: &Session, state: &mut StreamState, packet: &mut [u8]| {
+            session.unprotect_rtp(state, packet)
+        };
+        let joined = (1..=ROLLOVERS).find_map(|ahead| self.rtp(true, ahead, packet, work).ok());
+        joined.map_or(first, Ok)
     }
 
     /// Has a packet of RTP processed with the state of its SSRC, wherever that is. `checked`: no index is used twice.
+    /// `ahead`: by so many rollovers it is beyond where it is expected.
     fn rtp(
         &mut self,
         checked: bool,
+        ahead: u64,
         packet: &mut [u8],
         work: impl Fn(&Session, &mut StreamState, &mut [u8]) -> Result<usize, Refused>,
     ) -> Result<usize, Denied> {
         let session = &self.session;
         let (ssrc, sequence) = (word(packet, RTP_SSRC), sequence(packet));
         if let Some(row) = &self.row {
-            let outcome =
-                row::with(row.streams(), ssrc, sequence, checked, |state| work(session, state, packet));
+            let outcome = row::with(row.streams(), ssrc, sequence, ahead, checked, |state| {
+                work(session, state, packet)
+            });
             match outcome? {
                 Outcome::Done(length) => return Ok(length),
                 Outcome::Homeless(length, state) => {
@@ -156,7 +180,9 @@ impl Context {
                 Outcome::Elsewhere => {}
             }
         }
-        self.rtp.with(ssrc, |state| {
+        self.rtp.with(ssrc, |known| {
+            let mut moved = row::moved(known, sequence, ahead);
+            let state = moved.as_mut().unwrap_or(known);
             let index = index::guess(state.next, sequence).filter(|_| checked);
             if let Some(index) = index {
                 state.check(index).map_err(Refused::from)?;
@@ -165,6 +191,9 @@ impl Context {
             if let Some(index) = index {
                 // AES-GCM has taken note of it, and so has whoever decrypts.
                 let _ = state.accept(index);
+            }
+            if let Some(moved) = moved {
+                *known = moved;
             }
             Ok(length)
         })

@@ -1,7 +1,7 @@
 //! `answer`.
 
 use super::{
-    dialogue::Dialogue,
+    dialogue::{Dialogue, Kind},
     direction::Placement,
     engine::Engine,
     error::CallError,
@@ -38,7 +38,18 @@ impl Engine {
             let (dialogue, from) = locate(&mut draft.call, request, from_tag, to_tag, now)?;
             describe(&mut draft.call, dialogue, from, request);
             let placement = Placement::default();
-            Exchange { request, session: &session, dialogue, from, offer: false, placement }.run(draft)
+            let body = Exchange {
+                request,
+                session: &session,
+                dialogue,
+                from,
+                offer: false,
+                placement,
+                absent: None,
+            }
+            .run(draft)?;
+            draft.call.heard(dialogue, from, request);
+            Ok(body)
         })?;
         tracing::info!(target: "core", call = %call_id, "answer from tag '{to_tag}' to '{from_tag}'");
         Ok(Reply { warnings, ..Reply::ok_with(Dict::new().with("sdp", body)) })
@@ -64,7 +75,9 @@ fn locate(
     let any = |dialogue: &Dialogue| dialogue.has(offerer);
     let on_branch = |dialogue: &Dialogue| branch.is_some() && dialogue.branch.as_deref() == branch;
     let find = |matches: &dyn Fn(&Dialogue) -> bool| {
-        let found = call.dialogues.iter().enumerate().filter(|(_, dialogue)| matches(dialogue));
+        let by_offers = |dialogue: &Dialogue| dialogue.kind == Kind::OfferAnswer;
+        let own = call.dialogues.iter().enumerate().filter(|(_, dialogue)| by_offers(dialogue));
+        let found = own.filter(|(_, dialogue)| matches(dialogue));
         found.max_by_key(|(_, dialogue)| dialogue.order).map(|(index, _)| index)
     };
     let found = find(&|dialogue| on_branch(dialogue) && exact(dialogue))
@@ -91,7 +104,7 @@ fn locate(
 /// A further answer to one offer. The answering sides share the sockets the offer advertised, the last one to answer
 /// having them; the offerer's side gets sockets of its own for every answer, which keeps the dialogues apart.
 fn fork(call: &mut Call, source: usize, offerer: PartyId, now: Now) -> Result<usize, CallError> {
-    if call.dialogues.len() >= MAX_FORKS {
+    if call.primary().count() >= MAX_FORKS {
         return Err(CallError::TooManyDialogues(MAX_FORKS));
     }
     let party = call.add_party(None, false, now);

@@ -1,10 +1,11 @@
 //! `delete`.
 
 use super::{
-    dialogue::Dialogue,
+    dialogue::{Dialogue, Kind},
     engine::{CallKey, Engine},
     error::CallError,
     model::Call,
+    party::PartyId,
     snapshot,
     statistics::EndedBy,
 };
@@ -58,13 +59,18 @@ impl Engine {
     pub(super) fn remove_due(&mut self, now: Now, key: CallKey, plane: &mut dyn MediaPlane) {
         let Some(call) = self.calls.get_mut(key) else { return };
         let due = |dialogue: &Dialogue| dialogue.delete_at.is_some_and(|at| at <= now.mono_us);
-        if call.dialogues.iter().all(due) {
+        if call.primary().all(due) {
             self.end_call(now, key, EndedBy::Proxy, plane);
         } else if call.dialogues.iter().any(due) {
             call.dialogues.retain(|dialogue| !due(dialogue));
             self.settle(now, key, plane);
         }
     }
+}
+
+/// A subscription goes with its subscriber, and by itself with the last of its sources.
+fn ends_with(dialogue: &Dialogue, party: PartyId) -> bool {
+    if dialogue.kind == Kind::Subscription { dialogue.is_subscription_of(party) } else { dialogue.has(party) }
 }
 
 /// The dialogues a delete speaks of: all without tags; those of a tag; those between two tags, in either order, where
@@ -75,8 +81,9 @@ fn matching(call: &Call, request: &Request) -> Vec<usize> {
     let (from, to) = (given(&request.from_tag), given(&request.to_tag));
     let uses_branches = call.dialogues.iter().any(|dialogue| dialogue.branch.is_some());
     let branch = request.via_branch.as_deref().filter(|_| uses_branches);
-    let has =
-        |dialogue: &Dialogue, tag: &str| call.party_by_tag(tag).is_some_and(|party| dialogue.has(party));
+    let has = |dialogue: &Dialogue, tag: &str| {
+        call.party_by_tag(tag).is_some_and(|party| ends_with(dialogue, party))
+    };
     let between =
         |dialogue: &Dialogue, one: &str, two: &str| match (call.party_by_tag(one), call.party_by_tag(two)) {
             (Some(one), Some(two)) => dialogue.between(one, two),

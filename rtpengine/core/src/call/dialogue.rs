@@ -5,9 +5,22 @@ use super::{
     party::PartyId,
 };
 
+/// How a dialogue came to be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// By offers and answers.
+    #[default]
+    OfferAnswer,
+    /// By `publish`: the publisher is on both sides, and the answerer's has no sockets.
+    Publication,
+    /// By `subscribe request`: the answerer receives copies of the media of others, and the offerer's side has no sockets.
+    Subscription,
+}
+
 /// Two parties and their media. Every answering tag of a fork has a dialogue of its own.
 #[derive(Clone, Debug)]
 pub(super) struct Dialogue {
+    pub(super) kind: Kind,
     pub(super) parties: Sides<PartyId>,
     /// The Via branch the offer was made for.
     pub(super) branch: Option<String>,
@@ -22,6 +35,8 @@ pub(super) struct Dialogue {
     pub(super) order: u64,
     /// When to forget it, microseconds of the monotonic clock.
     pub(super) delete_at: Option<u64>,
+    /// `RTCP mirror`: the RTCP of a subscriber goes to the sources.
+    pub(super) mirrors_rtcp: bool,
 }
 
 impl Dialogue {
@@ -41,6 +56,16 @@ impl Dialogue {
 
     pub(super) fn has(&self, party: PartyId) -> bool {
         Side::BOTH.into_iter().any(|side| *self.parties.get(side) == party)
+            || self.sources().any(|source| source == party)
+    }
+
+    /// The parties whose media a subscription is about; none of another dialogue.
+    pub(super) fn sources(&self) -> impl Iterator<Item = PartyId> {
+        self.medias.iter().filter_map(|pair| pair.source.as_ref()).map(|source| source.party)
+    }
+
+    pub(super) fn is_subscription_of(&self, party: PartyId) -> bool {
+        self.kind == Kind::Subscription && *self.parties.get(Side::Answerer) == party
     }
 
     /// The side of `party` where it is on one, preferring `prefer` where it is on both.

@@ -146,6 +146,11 @@ impl Encryption {
         }
     }
 
+    /// What the party encrypts with, where SDES said so.
+    pub(super) fn receiving(&self) -> Option<Arc<CryptoParams>> {
+        self.keys(None)?.receive
+    }
+
     /// Whether keys are there or on their way, or none are needed.
     fn is_negotiated(&self) -> bool {
         match self.agreed {

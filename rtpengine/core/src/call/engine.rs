@@ -11,7 +11,10 @@ use super::{
     error::CallError,
     fragment::Early,
     interfaces::Interfaces,
+    limits::SystemLoad,
+    looping,
     model::Call,
+    restraint::Kind,
     rng::Rng,
     statistics::{EndedBy, Tally},
 };
@@ -46,11 +49,14 @@ pub struct Engine {
     pub(super) agents: Agents,
     pub(super) early: Early,
     pub(super) tally: Tally,
+    pub(super) system: SystemLoad,
     pub(super) outputs: Vec<Output>,
     pub(super) rng: Rng,
     pub(super) next_stream: u64,
     pub(super) next_affinity: u32,
     pub(super) next_check_mono_us: u64,
+    /// Marks our bodies, for `loop protect`.
+    pub(super) mark: String,
 }
 
 impl Engine {
@@ -67,11 +73,13 @@ impl Engine {
             by_id: AHashMap::new(),
             by_stream: AHashMap::new(),
             tally: Tally::default(),
+            system: SystemLoad::default(),
             outputs: Vec::new(),
             rng: Rng::new(seed),
             next_stream: 0,
             next_affinity: 0,
             next_check_mono_us: 0,
+            mark: looping::mark(seed),
         }
     }
 
@@ -88,6 +96,7 @@ impl Engine {
         self.tally.start(now);
         let result = match request.command {
             Command::Ping => Ok(Reply::pong()),
+            Command::Offer | Command::Answer if self.is_looping(request) => Ok(self.untouched(request)),
             Command::Offer | Command::Answer if is_fragment(request) => self.fragment(now, request, plane),
             Command::Offer => self.offer(now, source, request, plane),
             Command::Answer => self.answer(now, request, plane),
@@ -95,24 +104,30 @@ impl Engine {
             Command::Query => self.query(request, plane),
             Command::List => Ok(self.list(request)),
             Command::Statistics => Ok(self.statistics(now, plane)),
+            Command::BlockMedia => self.restrain(now, request, Kind::Media, true),
+            Command::UnblockMedia => self.restrain(now, request, Kind::Media, false),
+            Command::SilenceMedia => self.restrain(now, request, Kind::Silence, true),
+            Command::UnsilenceMedia => self.restrain(now, request, Kind::Silence, false),
+            Command::BlockDtmf => self.restrain(now, request, Kind::Dtmf, true),
+            Command::UnblockDtmf => self.restrain(now, request, Kind::Dtmf, false),
+            Command::Publish => self.publish(now, source, request, plane),
+            Command::SubscribeRequest => self.subscribe_request(now, request, plane),
+            Command::SubscribeAnswer => self.subscribe_answer(now, request, plane),
+            Command::Unsubscribe => self.unsubscribe(now, request, plane),
+            Command::Connect => self.connect(now, request, plane),
+            Command::StartForwarding | Command::StopForwarding => self.forwarding(request),
             later @ (Command::StartRecording
             | Command::StopRecording
             | Command::PauseRecording
-            | Command::StartForwarding
-            | Command::StopForwarding
-            | Command::BlockDtmf
-            | Command::UnblockDtmf
-            | Command::BlockMedia
-            | Command::UnblockMedia
             | Command::PlayMedia
             | Command::StopMedia
             | Command::PlayDtmf
-            | Command::SilenceMedia
-            | Command::UnsilenceMedia
-            | Command::Publish
-            | Command::SubscribeRequest
-            | Command::SubscribeAnswer
-            | Command::Unsubscribe) => Err(CallError::NotBuilt(later.wire_name())),
+            | Command::Create
+            | Command::CreateAnswer
+            | Command::Mesh
+            | Command::Transform
+            | Command::InjectStart
+            | Command::InjectStop) => Err(CallError::NotBuilt(later.wire_name())),
         };
         if result.is_ok()
             && matches!(request.command, Command::Offer | Command::Answer)
@@ -140,6 +155,7 @@ impl Engine {
         let (MediaEvent::EndpointSettled { stream, .. }
         | MediaEvent::FlowPath { stream, .. }
         | MediaEvent::Stun { stream, .. }
+        | MediaEvent::Rtcp { stream, .. }
         | MediaEvent::Dtls { stream, .. }) = event;
         let Some(&key) = self.by_stream.get(&stream) else { return };
         let Some(call) = self.calls.get_mut(key) else { return };
@@ -167,6 +183,7 @@ impl Engine {
                 socket.path = path;
             }
             MediaEvent::Stun { source, bytes, .. } => self.stun(now, stream, source, &bytes),
+            MediaEvent::Rtcp { arrived, reports, .. } => self.rtcp(key, stream, arrived, &reports),
             MediaEvent::Dtls { epoch, event, .. } => self.dtls_event(now, key, stream, epoch, event),
         }
     }
@@ -232,6 +249,7 @@ impl Engine {
                 now,
                 config: &self.config,
                 interfaces: &mut self.interfaces,
+                mark: &self.mark,
                 rng: &mut self.rng,
                 next_stream: &mut self.next_stream,
                 plane: &mut *plane,
@@ -281,6 +299,7 @@ impl Engine {
         }
         self.engage(now, key);
         self.plan(key);
+        self.open_nats(key, plane);
         for socket in gone {
             self.by_stream.remove(&socket.stream);
             if let Some(pool) = self.interfaces.pool_mut(socket.local_idx) {

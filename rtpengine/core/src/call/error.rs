@@ -1,13 +1,13 @@
 //! Why a command was refused. The texts reach the SIP proxy as `error-reason`.
 
-use super::interfaces::InterfaceError;
+use super::{interfaces::InterfaceError, limits::Limit};
 use crate::{
     io::{NoRandomness, OpenError},
     sdp::SdpError,
 };
 
 /// Why a command was refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(super) enum CallError {
     #[error("No call-id in message")]
     NoCallId,
@@ -25,10 +25,30 @@ pub(super) enum CallError {
     NotFound,
     #[error("Unknown tag '{0}': the answer belongs to no offer of this call; send the offer first")]
     NoOffer(String),
+    #[error("No call participant has the {0} given")]
+    NoParticipant(&'static str),
+    #[error("None of the call participants given has media to subscribe to")]
+    NoSource,
+    #[error(
+        "Media of the call participant is passed through with keys that are used end to end: it cannot be copied"
+    )]
+    Unreadable,
+    #[error("The call participants have no codec in common, and nothing is transcoded in this release")]
+    NoCommonCodec,
+    #[error("Call participants of two calls cannot be connected in this release: leave out 'to-call-id'")]
+    TwoCalls,
+    #[error("The offer has no media that can be published")]
+    NothingToPublish,
+    #[error("Tag '{0}' belongs to a call participant that is no subscriber")]
+    TagInUse(String),
+    #[error("Call has {0} subscriptions already; unsubscribe those that are not needed")]
+    TooManySubscriptions(usize),
+    #[error("The answer does not accept payload type {0}; give 'allow transcoding' to have the rest")]
+    CodecRefused(u8),
     #[error("Command '{0}' is not available in this release")]
     NotBuilt(&'static str),
-    #[error("Maximum number of sessions ({0}) reached; raise --max-sessions or end calls")]
-    MaxSessions(i64),
+    #[error(transparent)]
+    Limit(#[from] Limit),
     #[error("{0} of more than {1} bytes in message")]
     TooLong(&'static str, usize),
     #[error("Call has {0} dialogues already; delete the branches that failed")]

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::{
-    address,
+    address, bundle,
+    codecs::{self, Formats},
     direction::{Placement, wanted},
     draft::Draft,
     encryption::{Terms, Treatment, treatment},
@@ -11,14 +12,17 @@ use super::{
     ice::{self, Signal, Wording},
     interfaces::{Family, LocalIdx, Wanted},
     media::{Carries, Face, MediaPair, Side, carries},
-    mids, mux, spares,
+    media_flags, mids, mux, packet_time, spares,
     twins::{self, Twin},
-    wording::{self, MediaWording},
+    wording::{self, BodyWording, MediaWording},
 };
 use crate::{
     io::StreamId,
     ng::{DropTraffic, Flag, Request, TosRequest, TransportProtocol},
-    sdp::{Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip, security::media_security},
+    sdp::{
+        Direction, Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip,
+        security::media_security,
+    },
 };
 
 /// An offer or an answer, found its place in the call.
@@ -30,6 +34,8 @@ pub(super) struct Exchange<'r, 's> {
     pub(super) from: Side,
     pub(super) offer: bool,
     pub(super) placement: Placement,
+    /// The side that has no sockets, since nobody is there.
+    pub(super) absent: Option<Side>,
 }
 
 /// The sender's ICE is not the receiver's business, and every m-line has its own port.
@@ -79,7 +85,9 @@ impl Exchange<'_, '_> {
             let (before, after) = medias.split_at_mut(index);
             let Some(pair) = after.first_mut() else { continue };
             if self.offer {
-                pair.faces.get_mut(self.from).twin = twins.get(index).copied().flatten();
+                let sender = pair.faces.get_mut(self.from);
+                sender.twin = twins.get(index).copied().flatten();
+                bundle::on_offer(self.request, self.session, media, sender, &mut draft.warnings);
             }
             let mut wording = self.media(draft, before, pair, media)?;
             let receiver = pair.faces.get_mut(self.from.other());
@@ -87,6 +95,8 @@ impl Exchange<'_, '_> {
             wording.plan.twin = twins::written(receiver, self.offer, media, &wording.plan);
             plans.push(wording);
         }
+        let (to, warnings) = (self.from.other(), &mut draft.warnings);
+        let group = bundle::group(self.request, self.offer, to, self.session, &medias, &mut plans, warnings);
         let relayed = medias.iter().find_map(|pair| pair.faces.get(self.from.other()).local);
         let ours = relayed.and_then(|local| draft.interfaces.local(local)).map(|local| local.advertised);
         let shown = self.request.media_address.filter(|_| ours.is_some()).or(ours);
@@ -108,15 +118,25 @@ impl Exchange<'_, '_> {
             ..if ours { STRIP_KEYS } else { STRIP }
         };
         let ice_lite = self.is_lite(draft);
-        let body = wording::body(self.session, &plans, strip, ice_lite, shown, self.request, &mut sent);
+        let bundle = group.as_deref();
+        let whole = BodyWording { strip, ice_lite, bundle, shown, request: self.request, mark: draft.mark };
+        let finished = wording::body(self.session, &plans, &whole, &mut sent);
+        if !finished.disturbed.is_empty() {
+            let names = finished.disturbed.join(", ");
+            draft.warnings.push(format!("sdp-attr changes what encryption and ICE rest on: {names}"));
+        }
         if let Some(party) = draft.call.party_mut(receiver) {
             party.sent = sent;
         }
-        Ok(body)
+        Ok(finished.body)
     }
 
     fn call_settings(&self, draft: &mut Draft<'_>) {
         let (request, call) = (self.request, &mut draft.call);
+        let edits = &request.edits;
+        if self.offer && (edits.ptime.is_some() || edits.ptime_reverse.is_some()) {
+            draft.warnings.push(packet_time::WARNING.into());
+        }
         match request.tos {
             TosRequest::Default => call.tos = draft.config.tos,
             TosRequest::Unchanged => {}
@@ -126,6 +146,7 @@ impl Exchange<'_, '_> {
             call.learning = request.endpoint_learning;
         }
         call.debug |= request.has(Flag::Debug);
+        call.generate_rtcp = request.generate_rtcp.unwrap_or(call.generate_rtcp);
         match request.drop_traffic {
             Some(DropTraffic::Start) => call.drop_traffic = true,
             Some(DropTraffic::Stop) => call.drop_traffic = false,
@@ -153,6 +174,14 @@ impl Exchange<'_, '_> {
             sender.advertised_rtcp = rtcp_endpoint;
             moved
         };
+        let formats = if pair.carries == Carries::Rtp && !refused {
+            let settle = if self.offer { codecs::on_offer } else { codecs::on_answer };
+            settle(self.request, pair, self.from, media, &mut draft.warnings)
+        } else {
+            Formats::AsWritten
+        };
+        formats.log(&draft.call.id, media);
+        let refused = refused || matches!(formats, Formats::Rejected);
         match pair.carries {
             Carries::Foreign => {
                 pair.release();
@@ -163,7 +192,9 @@ impl Exchange<'_, '_> {
                 pair.carries = Carries::Nothing;
                 pair.release();
                 let strip = if media.protocol.is_rtp() { STRIP_KEYS } else { STRIP };
-                return Ok(MediaPlan { port: Some(0), strip, ..MediaPlan::default() }.into());
+                let direction = matches!(formats, Formats::Rejected).then_some(Direction::Inactive);
+                let plan = MediaPlan { port: Some(0), strip, direction, ..MediaPlan::default() };
+                return Ok(MediaWording { formats: formats.written(), ..plan.into() });
             }
         }
         let before_sockets = Side::BOTH.map(|side| sockets(pair.faces.get(side)));
@@ -187,11 +218,15 @@ impl Exchange<'_, '_> {
         };
         let (from, to) = (self.from, self.from.other());
         let from_wish = if self.offer { self.placement.from_family.or(Some(sender_family)) } else { None };
-        self.ensure(draft, pair.faces.get_mut(from), place(from, from_wish), sender_family)?;
+        if self.absent != Some(from) {
+            self.ensure(draft, pair.faces.get_mut(from), place(from, from_wish), sender_family)?;
+        }
         let known = pair.faces.get(to).advertised.map(|address| Family::of(address.ip()));
         let to_wish = if self.offer { self.placement.to_family } else { None };
         let to_default = known.unwrap_or(sender_family);
-        self.ensure(draft, pair.faces.get_mut(to), place(to, to_wish), to_default)?;
+        if self.absent != Some(to) {
+            self.ensure(draft, pair.faces.get_mut(to), place(to, to_wish), to_default)?;
+        }
         for (side, before) in Side::BOTH.into_iter().zip(before_sockets) {
             let face = pair.faces.get_mut(side);
             if before != sockets(face) {
@@ -206,7 +241,7 @@ impl Exchange<'_, '_> {
         if pair.carries == Carries::Rtp {
             let protocol = self.encryption(draft, pair, media);
             let wording = self.written(draft, pair, media, protocol);
-            Ok(self.with_ice(wording, pair, ice))
+            Ok(self.with_ice(MediaWording { formats: formats.written(), ..wording }, pair, ice))
         } else {
             let plan = self.placed(draft, pair.faces.get(to), media);
             Ok(self.with_ice(plan.into(), pair, ice))
@@ -275,8 +310,12 @@ impl Exchange<'_, '_> {
     fn policies(&self, pair: &mut MediaPair) {
         let (sender, receiver) = pair.faces.split_mut(self.from);
         sender.asymmetric = self.request.has(Flag::Asymmetric);
+        if self.offer {
+            packet_time::on_offer(self.request, sender);
+        }
         let (strict, handover) =
             (self.request.has(Flag::StrictSource), self.request.has(Flag::MediaHandover));
+        media_flags::on_message(self.request, self.offer, sender, receiver);
         for face in [sender, receiver] {
             face.strict_source = strict || (face.strict_source && !self.offer);
             face.media_handover = handover || (face.media_handover && !self.offer);
@@ -489,6 +528,7 @@ impl Exchange<'_, '_> {
         if !self.request.has(Flag::OriginalSendrecv) {
             plan.direction = Some(media.effective_direction());
         }
+        plan.ptime = packet_time::written(self.request, self.offer, media, face);
         let changed = protocol != media.protocol;
         plan.protocol = protocol.name().filter(|_| changed);
         let offerer = if self.offer { sender } else { face };

@@ -4,9 +4,13 @@ use std::net::SocketAddr;
 
 use smallvec::SmallVec;
 
-use super::{encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, mux::Mux, twins::Twin};
+use super::{
+    encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, media_flags::MediaFlags, mux::Mux,
+    party::PartyId, silence, twins::Twin,
+};
 use crate::{
-    io::StreamId,
+    codecs::Listing,
+    io::{Payload, StreamId},
     sdp::{Direction, Media, Protocol},
 };
 
@@ -98,9 +102,15 @@ pub(super) struct Face {
     pub(super) protocol: Option<Protocol>,
     /// As the party wrote it.
     pub(super) protocol_name: String,
+    /// The codecs the party was last told, in their order.
+    pub(super) codecs: Listing,
+    /// Those it was offered, where they are not all of the offer: its answer is held to them.
+    pub(super) confined: Listing,
     /// First codec, `NAME/RATE[/CHANNELS]`.
     pub(super) codec: String,
     pub(super) clock_rates: SmallVec<[(u8, u32); 8]>,
+    /// Payload types that blocking and silencing need to know.
+    pub(super) payloads: SmallVec<[(u8, Payload); 4]>,
     /// As the party signalled it, zero address included.
     pub(super) direction: Direction,
     /// The address in the party's SDP; where its RTP goes by that.
@@ -115,6 +125,9 @@ pub(super) struct Face {
     pub(super) asymmetric: bool,
     pub(super) strict_source: bool,
     pub(super) media_handover: bool,
+    pub(super) flags: MediaFlags,
+    /// The party offered the m-line in a BUNDLE group that may be accepted.
+    pub(super) bundled: bool,
     /// The local address of the sockets.
     pub(super) local: Option<LocalIdx>,
     pub(super) rtp: Option<StreamId>,
@@ -122,6 +135,8 @@ pub(super) struct Face {
     /// Sockets at the other addresses of the interface, for ICE.
     pub(super) spares: SmallVec<[Spare; 0]>,
     pub(super) ice: FaceIce,
+    /// `ptime-reverse` of the party's last offer, milliseconds.
+    pub(super) ptime: Option<u32>,
     /// `a=mid`
     pub(super) mid: Option<String>,
 }
@@ -148,6 +163,7 @@ impl Face {
         });
         self.clock_rates =
             media.codecs.iter().map(|codec| (codec.payload_type, codec.clock_rate)).take(32).collect();
+        self.payloads = silence::payloads(media);
         self.direction = media.effective_direction();
     }
 
@@ -160,6 +176,11 @@ impl Face {
         self.encryption = Encryption::default();
         self.spares.clear();
         self.ice.release();
+    }
+
+    /// Forgets ICE.
+    pub(super) fn release_ice(&mut self) {
+        self.ice = FaceIce::default();
     }
 
     /// The sockets in use: one for RTP, and one for RTCP unless it shares that.
@@ -193,11 +214,25 @@ impl Face {
     }
 }
 
+/// The m-line of a party that a subscriber gets a copy of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    pub(super) party: PartyId,
+    /// Its index in the dialogue of the party.
+    pub(super) media: usize,
+    /// Payload types offered to the subscriber, those aside that only accompany media.
+    pub(super) formats: SmallVec<[u8; 8]>,
+}
+
 /// One m-line.
 #[derive(Clone, Debug, Default)]
 pub(super) struct MediaPair {
     pub(super) carries: Carries,
+    /// In a subscription: whose media this is.
+    pub(super) source: Option<Source>,
     pub(super) faces: Sides<Face>,
+    /// The codecs of the last answer, for `reuse codecs`.
+    pub(super) agreed: Listing,
 }
 
 impl MediaPair {

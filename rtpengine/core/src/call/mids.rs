@@ -22,7 +22,7 @@ pub(super) fn added(
 }
 
 /// A name that no other m-line has.
-fn unused(session: &Session<'_>, index: usize) -> String {
+pub(super) fn unused(session: &Session<'_>, index: usize) -> String {
     let mut mid = index.to_string();
     while session.media_by_mid(&mid).is_some() {
         mid.push('x');

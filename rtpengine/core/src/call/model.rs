@@ -5,13 +5,18 @@ use std::{net::SocketAddr, sync::Arc};
 use smallvec::SmallVec;
 
 use super::{
-    dialogue::Dialogue,
+    dialogue::{Dialogue, Kind},
     ice::AgentId,
     media::{Side, Sides},
     party::{Party, PartyId, Sent},
+    quality::Quality,
+    restraint::{OfCall, OfParty},
     socket::Socket,
 };
-use crate::io::{Affinity, Learning, Now, StreamId};
+use crate::{
+    io::{Affinity, Learning, Now, StreamId},
+    ng::Request,
+};
 
 /// One call.
 #[derive(Clone, Debug)]
@@ -32,8 +37,13 @@ pub(super) struct Call {
     pub(super) learning: Option<Learning>,
     /// `drop-traffic`
     pub(super) drop_traffic: bool,
+    /// What of its media is blocked.
+    pub(super) restraint: OfCall,
     /// Everything about it is logged, every packet in the kernel included.
     pub(super) debug: bool,
+    /// `generate RTCP`
+    pub(super) generate_rtcp: bool,
+    pub(super) quality: Quality,
     next_party: u32,
     next_agent: u32,
     next_order: u64,
@@ -55,7 +65,10 @@ impl Call {
             tos: None,
             learning: None,
             drop_traffic: false,
+            restraint: OfCall::default(),
             debug: false,
+            generate_rtcp: false,
+            quality: Quality::default(),
             next_party: 0,
             next_agent: 0,
             next_order: 0,
@@ -85,7 +98,9 @@ impl Call {
             metadata: None,
             created_unix_us: now.unix_us,
             offerer,
+            restraint: OfParty::default(),
             sent: Sent::default(),
+            said: None,
         });
         id
     }
@@ -103,6 +118,8 @@ impl Call {
         now: Now,
     ) -> usize {
         self.dialogues.push(Dialogue {
+            kind: Kind::OfferAnswer,
+            mirrors_rtcp: false,
             parties: Sides::new(offerer, answerer),
             branch: branch.map(str::to_owned),
             medias: Vec::new(),
@@ -113,6 +130,14 @@ impl Call {
             delete_at: None,
         });
         self.dialogues.len() - 1
+    }
+
+    /// Keeps what a party has said.
+    pub(super) fn heard(&mut self, dialogue: usize, from: Side, request: &Request) {
+        let party = self.dialogues.get(dialogue).map(|dialogue| *dialogue.parties.get(from));
+        if let Some(party) = party.and_then(|party| self.party_mut(party)) {
+            party.said = request.sdp.as_deref().map(Arc::from);
+        }
     }
 
     /// Marks a dialogue as the latest one spoken about and takes back its deletion.
@@ -136,11 +161,16 @@ impl Call {
 
     /// Every dialogue is waiting for its deletion.
     pub(super) fn is_deleting(&self) -> bool {
-        self.dialogues.iter().all(|dialogue| dialogue.delete_at.is_some())
+        self.primary().all(|dialogue| dialogue.delete_at.is_some())
     }
 
     pub(super) fn is_answered(&self) -> bool {
-        self.dialogues.iter().any(|dialogue| dialogue.answered)
+        self.primary().any(|dialogue| dialogue.answered)
+    }
+
+    /// The dialogues that are no subscriptions: without them there is nothing to subscribe to, and no call.
+    pub(super) fn primary(&self) -> impl Iterator<Item = &Dialogue> {
+        self.dialogues.iter().filter(|dialogue| dialogue.kind != Kind::Subscription)
     }
 
     /// The party at the other end of an unanswered dialogue has not signalled yet.
@@ -148,10 +178,31 @@ impl Call {
         self.party(*dialogue.parties.get(Side::Answerer)).is_some_and(|party| party.tag.is_none())
     }
 
+    /// The parties that receive media of a party, and whether they do by subscription.
+    pub(super) fn peers_of(&self, party: PartyId) -> Vec<(PartyId, bool)> {
+        let mut peers = Vec::new();
+        for dialogue in self.dialogues.iter().filter(|dialogue| dialogue.has(party)) {
+            let subscribed = dialogue.kind == Kind::Subscription;
+            let peer = if subscribed {
+                *dialogue.parties.get(Side::Answerer)
+            } else {
+                let Some(side) = dialogue.side_of(party, Side::Offerer) else { continue };
+                *dialogue.parties.get(side.other())
+            };
+            let is_other = peer != party || dialogue.kind == Kind::OfferAnswer;
+            if is_other && !peers.contains(&(peer, subscribed)) {
+                peers.push((peer, subscribed));
+            }
+        }
+        peers
+    }
+
     /// Drops parties that no dialogue names, and yields the sockets that no dialogue refers to.
     pub(super) fn sweep(&mut self) -> Vec<Socket> {
-        let Self { parties, dialogues, sockets, .. } = self;
+        self.prune_subscriptions();
+        let Self { parties, dialogues, sockets, restraint, .. } = self;
         parties.retain(|party| dialogues.iter().any(|dialogue| dialogue.has(party.id)));
+        restraint.forget(|id| parties.iter().any(|party| party.id == id));
         let live = |stream: StreamId| {
             dialogues.iter().flat_map(|dialogue| &dialogue.medias).any(|media| {
                 Side::BOTH.into_iter().any(|side| media.faces.get(side).sockets().any(|used| used == stream))

@@ -1,23 +1,25 @@
 //! `offer`.
 
 use super::{
+    dialogue::Kind,
     direction::placement,
-    engine::{ControlSource, Engine},
+    engine::{CallKey, ControlSource, Engine},
     error::CallError,
     exchange::Exchange,
     media::Side,
     model::Call,
+    restraint,
 };
 use crate::{
     io::{MediaPlane, Now},
-    ng::{Dict, Reply, Request},
+    ng::{Dict, Flag, Reply, Request},
     sdp,
 };
 
 /// Longest Call-ID, tag or branch: beyond any real one, short enough for logs and replies.
 const MAX_ID: usize = 1024;
 /// Forks of one call: more are a loop or an attack.
-const MAX_DIALOGUES: usize = 64;
+pub(super) const MAX_DIALOGUES: usize = 64;
 
 impl Engine {
     pub(super) fn offer(
@@ -31,41 +33,47 @@ impl Engine {
         let from_tag =
             request.from_tag.as_deref().filter(|tag| !tag.is_empty()).ok_or(CallError::NoFromTag)?;
         let session = sdp::parse(body, self.parse_options())?;
-        let key = self.by_id.get(call_id).copied();
-        let call = match key.and_then(|key| self.calls.get(key)) {
-            Some(call) => call.clone(),
-            None => {
-                if let Some(refusal) = self.refuse_new_call(request) {
-                    return refusal;
-                }
-                Call::new(call_id, self.next_affinity(), now, Some(source.addr))
-            }
+        let (key, call) = match self.call_for(now, source, request, call_id) {
+            Ok(found) => found,
+            Err(refusal) => return refusal,
         };
         let placement = placement(request, &self.interfaces);
         let (body, warnings, _) = self.attempt(now, key, call, plane, |draft| {
             let (dialogue, from) = locate(&mut draft.call, request, from_tag, now);
-            if draft.call.dialogues.len() > MAX_DIALOGUES {
+            if draft.call.primary().count() > MAX_DIALOGUES {
                 return Err(CallError::TooManyDialogues(MAX_DIALOGUES));
             }
             describe(&mut draft.call, dialogue, from, request);
-            Exchange { request, session: &session, dialogue, from, offer: true, placement }.run(draft)
+            let body =
+                Exchange { request, session: &session, dialogue, from, offer: true, placement, absent: None }
+                    .run(draft)?;
+            draft.call.heard(dialogue, from, request);
+            Ok(body)
         })?;
         tracing::info!(target: "core", call = %call_id, "offer from tag '{from_tag}' ({} media)", session.medias.len());
         Ok(Reply { warnings, ..Reply::ok_with(Dict::new().with("sdp", body)) })
     }
 
-    pub(super) fn parse_options(&self) -> sdp::ParseOptions {
-        sdp::ParseOptions { reject_invalid: self.config.reject_invalid_sdp }
+    /// The call of this Call-ID, a new one where there is none, or what the request is refused with.
+    pub(super) fn call_for(
+        &mut self,
+        now: Now,
+        source: &ControlSource,
+        request: &Request,
+        call_id: &str,
+    ) -> Result<(Option<CallKey>, Call), Result<Reply, CallError>> {
+        let key = self.by_id.get(call_id).copied();
+        if let Some(call) = key.and_then(|key| self.calls.get(key)) {
+            return Ok((key, call.clone()));
+        }
+        match self.refuse_new_call(request) {
+            Some(refusal) => Err(refusal),
+            None => Ok((None, Call::new(call_id, self.next_affinity(), now, Some(source.addr)))),
+        }
     }
 
-    fn refuse_new_call(&mut self, request: &Request) -> Option<Result<Reply, CallError>> {
-        let limit = self.config.max_sessions;
-        if limit < 0 || self.calls.len() < usize::try_from(limit).unwrap_or(usize::MAX) {
-            return None;
-        }
-        self.tally.rejected();
-        let error = CallError::MaxSessions(limit);
-        Some(if request.supports_load_limit { Ok(Reply::load_limit(error.to_string())) } else { Err(error) })
+    pub(super) fn parse_options(&self) -> sdp::ParseOptions {
+        sdp::ParseOptions { reject_invalid: self.config.reject_invalid_sdp }
     }
 }
 
@@ -101,7 +109,9 @@ fn locate(call: &mut Call, request: &Request, from_tag: &str, now: Now) -> (usiz
     let from = call.party_by_tag(from_tag);
     let to = to_tag.and_then(|tag| call.party_by_tag(tag));
     let latest = |call: &Call, matches: &dyn Fn(&super::dialogue::Dialogue) -> bool| {
-        let found = call.dialogues.iter().enumerate().filter(|(_, dialogue)| matches(dialogue));
+        let by_offers = |dialogue: &super::dialogue::Dialogue| dialogue.kind == Kind::OfferAnswer;
+        let own = call.dialogues.iter().enumerate().filter(|(_, dialogue)| by_offers(dialogue));
+        let found = own.filter(|(_, dialogue)| matches(dialogue));
         found.max_by_key(|(_, dialogue)| dialogue.order).map(|(index, _)| index)
     };
     let existing = match (from, to) {
@@ -165,6 +175,9 @@ pub(super) fn describe(call: &mut Call, dialogue: usize, from: Side, request: &R
     if let Some(party) = call.party_mut(sender) {
         if let Some(label) = request.set_label.as_ref().or(request.label.as_ref()) {
             party.label = Some(label.clone());
+        }
+        if request.has(Flag::BlockDtmf) {
+            party.restraint.ingress.set(restraint::Kind::Dtmf, true);
         }
         if request.metadata.is_some() {
             party.metadata.clone_from(&request.metadata);

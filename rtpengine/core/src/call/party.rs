@@ -1,5 +1,9 @@
 //! One participant of a call, known by its SIP tag.
 
+use std::sync::Arc;
+
+use super::restraint::OfParty;
+
 /// Identity of a party within its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct PartyId(pub(super) u32);
@@ -16,7 +20,11 @@ pub(super) struct Party {
     pub(super) created_unix_us: u64,
     /// Entered the call as the sender of an offer.
     pub(super) offerer: bool,
+    /// What of its media is blocked.
+    pub(super) restraint: OfParty,
     pub(super) sent: Sent,
+    /// Its last SDP, for those that subscribe to its media.
+    pub(super) said: Option<Arc<[u8]>>,
 }
 
 impl Party {
@@ -32,7 +40,8 @@ pub(super) struct Sent {
     pub(super) username: Option<String>,
     pub(super) session_id: Option<String>,
     pub(super) session_name: Option<String>,
+    /// That of the last body.
     pub(super) version: Option<u64>,
-    /// The body as it was with `version`.
-    pub(super) body: Vec<u8>,
+    /// Of the last body.
+    pub(super) digest: u64,
 }

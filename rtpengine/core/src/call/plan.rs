@@ -4,19 +4,25 @@ use smallvec::SmallVec;
 
 use super::{
     agents::standings,
+    codecs,
     dialogue::Dialogue,
     dtls::{Association, Reach, withhold},
     encryption::{self, Treatment},
     engine::{CallKey, Engine},
+    fanout,
     ice::Standing,
     media::{Carries, Face, MediaPair, Side},
+    media_flags,
     model::Call,
     offload,
+    party::PartyId,
+    restraint,
 };
 use crate::{
     config::CoreConfig,
     io::{
-        Component, FlowCommand, Learning, Output, Reason, RelayCommand, RelayStream, SourcePolicy, StreamId,
+        Component, FlowCommand, Handling, Learning, Output, Reason, RelayCommand, RelayStream, RtcpUse,
+        SourcePolicy, StreamId,
     },
 };
 
@@ -28,9 +34,18 @@ pub(super) struct Wire {
     pub(super) media: usize,
     /// The side whose party sends to this socket.
     pub(super) side: Side,
+    /// That party.
+    pub(super) party: PartyId,
     pub(super) treatment: Treatment,
     /// The DTLS association of the component whose first socket this is.
     association: Option<(Association, Reach)>,
+}
+
+impl Wire {
+    /// Nothing may be forwarded from this socket or to it: keys are missing.
+    pub(super) fn is_withheld(&self) -> bool {
+        self.relay.awaits_keys || self.relay.discard == Some(Reason::NoKeys)
+    }
 }
 
 impl Engine {
@@ -59,6 +74,10 @@ impl Engine {
             .iter()
             .map(|wire| (wire.stream, (wire.relay.keyring, wire.relay.transmit_crypto.clone())))
             .collect();
+        let waits = |wire: &&Wire| {
+            wire.relay.handling.awaits_packets && !media_flags::has_heard(call, wire.stream, &wire.relay)
+        };
+        let waiting: SmallVec<[StreamId; 2]> = wires.iter().filter(waits).map(|wire| wire.stream).collect();
         for wire in wires {
             let stream = wire.stream;
             if let Some(socket) = call.socket_mut(stream) {
@@ -67,7 +86,9 @@ impl Engine {
             let sink = wire.relay.sinks.first();
             let transmit = transmit.iter().find(|(stream, _)| Some(stream) == sink);
             let transmit = transmit.map_or((stream, None), |(_, keys)| keys.clone());
-            let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire, transmit);
+            let waits = sink.is_some_and(|sink| waiting.contains(sink));
+            let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire, transmit)
+                .and_then(|flow| if waits { Err(Reason::NatWait) } else { Ok(flow) });
             let Some(socket) = call.socket_mut(stream) else { continue };
             if socket.configured.as_deref() != Some(&wire.relay) {
                 let config = Box::new(wire.relay);
@@ -116,7 +137,8 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
                     let association = wanted.zip(component).map(|(wanted, (component, _))| {
                         (Association::of(party, wanted), Reach::of(call, face, component))
                     });
-                    let wire = Wire { stream, relay, dialogue: index, media, side, treatment, association };
+                    let wire =
+                        Wire { stream, relay, dialogue: index, media, side, party, treatment, association };
                     match wires.iter_mut().find(|known| known.stream == stream) {
                         Some(known) => *known = wire,
                         None => wires.push(wire),
@@ -137,6 +159,8 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
         wire.relay.sinks.retain(fits);
         wire.relay.rtcp_sinks.retain(fits);
     }
+    fanout::fan_out(call, &mut wires);
+    restraint::restrain(call, &mut wires);
     wires
 }
 
@@ -163,7 +187,11 @@ fn face_wires(
         let settings = settings(call, config, face, stream, component);
         let rtcp_sinks = to_rtcp.clone();
         let sinks = to_rtp.clone();
-        (stream, RelayStream { sinks, rtcp_sinks, discard: discard(call, sink, raw), ..settings })
+        let clock_rates = codecs::clock_rates(face, sink);
+        (
+            stream,
+            RelayStream { sinks, rtcp_sinks, discard: discard(call, sink, raw), clock_rates, ..settings },
+        )
     });
     let rtcp = face.rtcp.into_iter().chain(spares().filter_map(|spare| spare.rtcp)).map(|stream| {
         // RTCP goes on during hold (RFC 3264 section 8.4).
@@ -182,6 +210,13 @@ fn face_wires(
         let associated = face.encryption.association().is_some();
         relay.awaits_keys =
             associated && own.is_none() && matches!(treatment, Treatment::Bridged | Treatment::NoKeys);
+        relay.rtcp = match treatment {
+            // Without keys neither can reports be read nor may any be sent.
+            Treatment::Clear | Treatment::Bridged if own.is_none() => RtcpUse::Unread,
+            Treatment::Clear | Treatment::Bridged if call.generate_rtcp => RtcpUse::Consume,
+            Treatment::Clear | Treatment::Bridged => RtcpUse::Read,
+            Treatment::Unread | Treatment::Inherited | Treatment::NoKeys => RtcpUse::Unread,
+        };
         match treatment {
             Treatment::Clear => {}
             Treatment::Unread => relay.passes_dtls = !associated,
@@ -197,14 +232,17 @@ fn face_wires(
             }
             Treatment::NoKeys => withhold(relay, false, |_| false),
         }
+        media_flags::apply(call, face, treatment, *stream, relay);
     }
     wires.into_iter()
 }
 
 /// Why media for this sink is discarded, if it is.
 fn discard(call: &Call, sink: &Face, raw: bool) -> Option<Reason> {
-    let held = !raw && sink.filled && !sink.direction.receives();
-    (held || call.drop_traffic).then_some(Reason::Hold)
+    if call.drop_traffic {
+        return Some(Reason::Blackhole);
+    }
+    (!raw && sink.filled && !sink.direction.receives()).then_some(Reason::Hold)
 }
 
 /// What a socket is told about its party, without any sinks.
@@ -247,6 +285,9 @@ fn settings(
         rtcp_sinks: SmallVec::new(),
         discard: None,
         keyring: face.rtp.unwrap_or(stream),
+        handling: Handling::default(),
+        filter: None,
+        copies: None,
         receive_crypto: None,
         transmit_crypto: None,
         ice: SmallVec::new(),
@@ -254,6 +295,7 @@ fn settings(
         vouched: SmallVec::new(),
         awaits_keys: false,
         passes_dtls: false,
+        rtcp: RtcpUse::Unread,
         tos: call.tos,
         clock_rates: face.clock_rates.clone(),
         call: call.id.clone(),

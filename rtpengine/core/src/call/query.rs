@@ -6,6 +6,7 @@ use super::{
     engine::Engine,
     error::CallError,
     interfaces::Family,
+    quality,
     snapshot::{CallInfo, MediaInfo, PartyInfo, StreamInfo, call_info},
 };
 use crate::{
@@ -43,7 +44,7 @@ pub(super) fn body(info: CallInfo, only: Option<&[&str]>) -> Dict {
         .with("created", created / SECOND_US)
         .with("created_us", created % SECOND_US)
         .with("last signal", info.last_signal_unix_us / SECOND_US)
-        .with("SSRC", Dict::new())
+        .with("SSRC", quality::ssrcs(&info.quality))
         .with("tags", tags)
         .with("totals", Dict::with_capacity(2).with("RTP", stats(info.rtp)).with("RTCP", stats(info.rtcp)))
 }
@@ -57,8 +58,11 @@ fn party_dict(party: PartyInfo) -> Dict {
     }
     dict.push("created", party.created_unix_us / SECOND_US);
     let peer = |tag: String| Dict::with_capacity(2).with("tag", tag).with("type", "offer/answer").into();
-    dict.push("subscriptions", party.peers.iter().cloned().map(peer).collect::<Vec<Value>>());
-    dict.push("subscribers", party.peers.into_iter().map(peer).collect::<Vec<Value>>());
+    let copy = |tag: String| Dict::with_capacity(2).with("tag", tag).with("type", "pub/sub").into();
+    for (key, others) in [("subscriptions", party.subscriptions), ("subscribers", party.subscribers)] {
+        let peers = party.peers.iter().cloned().map(peer);
+        dict.push(key, peers.chain(others.into_iter().map(copy)).collect::<Vec<Value>>());
+    }
     dict.push(
         "medias",
         party.medias.into_iter().map(|media| media_dict(media).into()).collect::<Vec<Value>>(),
@@ -97,8 +101,9 @@ fn stream_dict(stream: &StreamInfo) -> Dict {
     }
     dict.push("last packet", stream.last_packet_unix_us / SECOND_US);
     dict.push("flags", words(&stream.flags));
-    if let Some(ssrc) = stream.counters.ssrcs.last().filter(|_| !stream.rtcp) {
-        dict.push("SSRC", ssrc.ssrc);
+    let sent = stream.counters.ssrcs.last().filter(|_| !stream.rtcp).map(|ssrc| ssrc.ssrc);
+    if let Some(ssrc) = sent.or(stream.reporter) {
+        dict.push("SSRC", ssrc);
     }
     let counters = &stream.counters;
     dict.push("stats", stats([counters.packets, counters.bytes, counters.errors]));

@@ -5,12 +5,14 @@ use std::net::{IpAddr, SocketAddr};
 use rtpengine_common::srtp::Suite;
 
 use super::{
+    dialogue::{Dialogue, Kind},
     encryption::{Treatment, treatment},
     engine::Engine,
     interfaces::{Family, Interfaces},
     media::{Carries, MediaPair, Side},
     model::Call,
-    party::Party,
+    party::{Party, PartyId},
+    quality::SsrcQuality,
 };
 use crate::io::{MediaPlane, Path, StreamCounters, StreamId};
 
@@ -42,6 +44,8 @@ pub struct CallInfo {
     pub rtp: [u64; 3],
     /// Sum over all RTCP sockets.
     pub rtcp: [u64; 3],
+    /// By SSRC, as far as anything is known.
+    pub quality: Vec<SsrcQuality>,
 }
 
 /// One party of a call.
@@ -61,6 +65,10 @@ pub struct PartyInfo {
     pub offerer: bool,
     /// Tags of the parties it exchanges media with.
     pub peers: Vec<String>,
+    /// Tags of the parties whose media it has subscribed to.
+    pub subscriptions: Vec<String>,
+    /// Tags of the parties that have subscribed to its media.
+    pub subscribers: Vec<String>,
     /// The m-lines of its latest dialogue.
     pub medias: Vec<MediaInfo>,
 }
@@ -105,6 +113,8 @@ pub struct StreamInfo {
     pub last_packet_unix_us: u64,
     /// Where its packets are forwarded, and why not in the kernel.
     pub path: Path,
+    /// SSRC of whoever reported on it last by RTCP.
+    pub reporter: Option<u32>,
     /// Its counters.
     pub counters: StreamCounters,
 }
@@ -207,23 +217,28 @@ pub(super) fn call_info(call: &Call, interfaces: &Interfaces, plane: &dyn MediaP
         parties: call.parties.iter().map(|party| party_info(call, party, interfaces, plane)).collect(),
         rtp,
         rtcp,
+        quality: call.quality.snapshot(),
     }
 }
 
 fn party_info(call: &Call, party: &Party, interfaces: &Interfaces, plane: &dyn MediaPlane) -> PartyInfo {
-    let own = || call.dialogues.iter().filter(|dialogue| dialogue.has(party.id));
-    let mut peers = Vec::new();
-    for dialogue in own() {
-        let Some(side) = dialogue.side_of(party.id, Side::Offerer) else { continue };
-        let Some(peer) = call.party(*dialogue.parties.get(side.other())) else { continue };
-        let tag = peer.tag().to_owned();
-        if !peers.contains(&tag) {
-            peers.push(tag);
+    let tag = |id: PartyId| call.party(id).map_or_else(String::new, |party| party.tag().to_owned());
+    let (subscribers, peers): (Vec<_>, Vec<_>) =
+        call.peers_of(party.id).into_iter().partition(|(_, subscribed)| *subscribed);
+    let tags = |parties: Vec<(PartyId, bool)>| parties.into_iter().map(|(id, _)| tag(id)).collect();
+    let mut subscriptions: Vec<String> = Vec::new();
+    let subscribed = call.dialogues.iter().find(|dialogue| dialogue.is_subscription_of(party.id));
+    for source in subscribed.into_iter().flat_map(Dialogue::sources).map(tag) {
+        if !subscriptions.contains(&source) {
+            subscriptions.push(source);
         }
     }
-    let latest = own().max_by_key(|dialogue| (dialogue.answered, dialogue.order));
+    let latest = call.source_dialogue(party.id).or(subscribed);
     let medias = latest.and_then(|dialogue| {
-        let side = dialogue.side_of(party.id, Side::Offerer)?;
+        let side = match dialogue.kind {
+            Kind::Subscription => Side::Answerer,
+            Kind::OfferAnswer | Kind::Publication => dialogue.side_of(party.id, Side::Offerer)?,
+        };
         let medias = dialogue.medias.iter().enumerate();
         Some(medias.map(|(index, pair)| media_info(call, index, pair, side, interfaces, plane)).collect())
     });
@@ -234,7 +249,9 @@ fn party_info(call: &Call, party: &Party, interfaces: &Interfaces, plane: &dyn M
         metadata: party.metadata.clone().unwrap_or_default(),
         created_unix_us: party.created_unix_us,
         offerer: party.offerer,
-        peers,
+        peers: tags(peers),
+        subscriptions,
+        subscribers: tags(subscribers),
         medias: medias.unwrap_or_default(),
     }
 }
@@ -314,6 +331,7 @@ fn media_info(
                 socket.since_unix_us
             },
             path,
+            reporter: call.quality.reporter(stream),
             counters,
         })
     });

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 
 use super::{dtls::SocketDtls, ice::Standing, interfaces::LocalIdx};
-use crate::io::{FlowSpec, Path, Reason, RelayStream, StreamId};
+use crate::{
+    io::{FlowSpec, Path, Reason, RelayStream, StreamId},
+    media::ssrc::static_clock_rate,
+};
 
 /// A socket of a call. The party it faces is found through the dialogue that refers to it.
 #[derive(Clone, Debug)]
@@ -32,6 +35,10 @@ pub(super) struct Socket {
     pub(super) alive_mono_us: u64,
     /// Packets counted then.
     pub(super) packets_seen: u64,
+    /// Clock rate of the media that arrived then, Hz; `None` where that is not known.
+    pub(super) clock_rate: Option<u32>,
+    /// Those from earlier addresses of the party.
+    pub(super) packets_before: u64,
     /// Last signalling, Unix microseconds.
     pub(super) since_unix_us: u64,
     /// What the relay was last told; `None`: not configured yet.
@@ -111,7 +118,15 @@ impl Socket {
     fn restart(&mut self, endpoint: Option<SocketAddr>) {
         self.endpoint = endpoint;
         self.settled = false;
+        self.packets_before = self.packets_seen;
         self.epoch = self.epoch.wrapping_add(1);
+    }
+
+    /// Clock rate of a payload type of the party's, Hz.
+    pub(super) fn clock_rate_of(&self, payload_type: u8) -> Option<u32> {
+        let rates = self.configured.as_ref().map_or(&[][..], |relay| &relay.clock_rates);
+        let known = rates.iter().find(|(known, _)| *known == payload_type);
+        known.map(|(_, rate)| *rate).or_else(|| static_clock_rate(payload_type))
     }
 
     /// The path as people should see it.

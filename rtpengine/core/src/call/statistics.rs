@@ -4,7 +4,9 @@ use std::{fmt, net::IpAddr};
 
 use ahash::AHashMap;
 
-use super::{engine::Engine, interfaces::LocalIdx, media::Side, model::Call, socket::Socket};
+use super::{
+    engine::Engine, interfaces::LocalIdx, media::Side, model::Call, quality::Finding, socket::Socket,
+};
 use crate::{
     io::{MediaPlane, Now, Path, StreamCounters},
     ng::{
@@ -83,11 +85,21 @@ impl Flow {
             self.skips += ssrc.skips;
             self.resets += ssrc.resets;
             self.reordered += ssrc.reordered;
-            let rates =
-                socket.configured.as_deref().map(|relay| relay.clock_rates.as_slice()).unwrap_or_default();
-            let rate = rates.iter().find(|(payload_type, _)| *payload_type == ssrc.payload_type);
-            let rate = rate.map_or(DEFAULT_CLOCK_RATE, |(_, rate)| (*rate).max(1));
+            let rate = socket.clock_rate_of(ssrc.payload_type).map_or(DEFAULT_CLOCK_RATE, |rate| rate.max(1));
             self.voip.jitter_measured.add((ssrc.jitter * 1000.0 / f64::from(rate)).round());
+        }
+    }
+
+    fn quality(&mut self, finding: &Finding) {
+        let Finding { mos, jitter_ms, loss_percent, round_trip_us, round_trip_leg_us } = *finding;
+        self.voip.packetloss.add(loss_percent);
+        for (sampled, value) in [
+            (&mut self.voip.mos, mos),
+            (&mut self.voip.jitter, jitter_ms),
+            (&mut self.voip.rtt_e2e, round_trip_us),
+            (&mut self.voip.rtt_dsct, round_trip_leg_us),
+        ] {
+            value.into_iter().for_each(|value| sampled.add(value));
         }
     }
 
@@ -144,6 +156,17 @@ impl Tally {
         });
         #[expect(clippy::indexing_slicing, reason = "found, or the last of a list that cannot be empty here")]
         &mut self.proxies[index]
+    }
+
+    /// Bytes received per second, over the last tick.
+    pub(super) fn received_per_second(&self) -> u64 {
+        self.rate_user.bytes.saturating_add(self.rate_kernel.bytes)
+    }
+
+    /// Takes in the quality of media to or from a local address.
+    pub(super) fn quality(&mut self, local: LocalIdx, finding: &Finding) {
+        self.all.quality(finding);
+        self.by_local.entry(local).or_default().quality(finding);
     }
 
     pub(super) fn rejected(&mut self) {
@@ -272,6 +295,9 @@ impl Engine {
             if socket.packets_seen != counters.packets {
                 socket.packets_seen = counters.packets;
                 socket.alive_mono_us = now.mono_us;
+                if let Some(ssrc) = counters.ssrcs.last() {
+                    socket.clock_rate = socket.clock_rate_of(ssrc.payload_type);
+                }
             }
             kernel = kernel + kernel_traffic(&counters);
             user = user + user_traffic(&counters);

@@ -28,10 +28,12 @@ impl Engine {
         for key in keys {
             self.remove_due(now, key, plane);
             self.drop_unanswered(now, key, plane);
+            self.report(now, key, plane);
             let Some(call) = self.calls.get(key) else { continue };
             if let Some(by) = over(call, now, &self.config) {
                 self.end_call(now, key, by, plane);
             }
+            self.open_nats(key, plane);
         }
     }
 
@@ -66,7 +68,7 @@ fn over(call: &Call, now: Now, config: &CoreConfig) -> Option<EndedBy> {
     // The call lives as long as one of its streams does.
     let mut ended_by = None;
     let mut streams = 0;
-    for pair in call.dialogues.iter().flat_map(|dialogue| &dialogue.medias) {
+    for pair in call.primary().flat_map(|dialogue| &dialogue.medias) {
         for side in Side::BOTH {
             let (face, sink) = (pair.faces.get(side), pair.faces.get(side.other()));
             let muted = !face.direction.sends() || !sink.direction.receives();

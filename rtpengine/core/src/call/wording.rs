@@ -1,11 +1,18 @@
 //! `o=` and `s=` as the `replace` flags want them, and the finished body.
 
-use std::net::IpAddr;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    net::IpAddr,
+};
 
-use super::party::Sent;
+use super::{looping, party::Sent};
 use crate::{
-    ng::{Replace, Request},
-    sdp::{MediaPlan, RewritePlan, SecretLine, Session, SessionPlan, Strip, rewrite},
+    ng::{Flag, Replace, Request},
+    sdp::{
+        MediaPlan, RewritePlan, SecretLine, Session, SessionPlan, Strip,
+        attributes::{Finish, Finished},
+        rewrite,
+    },
 };
 
 /// How one media section is written.
@@ -18,6 +25,8 @@ pub(super) struct MediaWording {
     pub(super) keeps_ice: bool,
     /// `a=mid`, where the sender's body has none.
     pub(super) mid: Option<String>,
+    /// The formats that are left.
+    pub(super) formats: Option<Vec<String>>,
 }
 
 impl From<MediaPlan<'static>> for MediaWording {
@@ -26,16 +35,27 @@ impl From<MediaPlan<'static>> for MediaWording {
     }
 }
 
-/// Writes the body for the party whose history is `sent`. `shown` is the address of its first relayed m-line.
+/// What concerns the body as a whole.
+pub(super) struct BodyWording<'a> {
+    pub(super) strip: Strip,
+    pub(super) ice_lite: bool,
+    /// The m-line in a BUNDLE group.
+    pub(super) bundle: Option<&'a str>,
+    /// The address of the first relayed m-line.
+    pub(super) shown: Option<IpAddr>,
+    pub(super) request: &'a Request,
+    /// Marks our bodies, for `loop protect`.
+    pub(super) mark: &'a str,
+}
+
+/// Writes the body for the party whose history is `sent`.
 pub(super) fn body(
     session: &Session<'_>,
     medias: &[MediaWording],
-    strip: Strip,
-    ice_lite: bool,
-    shown: Option<IpAddr>,
-    request: &Request,
+    wording: &BodyWording<'_>,
     sent: &mut Sent,
-) -> Vec<u8> {
+) -> Finished {
+    let BodyWording { strip, ice_lite, bundle, shown, request, mark } = *wording;
     if let Some(origin) = session.origin {
         sent.username.get_or_insert_with(|| origin.username.to_owned());
         sent.session_id.get_or_insert_with(|| origin.session_id.to_owned());
@@ -47,9 +67,15 @@ pub(super) fn body(
     let full = replace.has(Replace::OriginFull);
     let medias = medias
         .iter()
-        .map(|media| MediaPlan { crypto: &media.crypto, mid: media.mid.as_deref(), ..media.plan })
+        .map(|media| MediaPlan {
+            crypto: &media.crypto,
+            mid: media.mid.as_deref(),
+            formats: media.formats.as_deref(),
+            ..media.plan
+        })
         .collect();
-    let mut plan = RewritePlan { session: SessionPlan { strip, ice_lite, ..SessionPlan::default() }, medias };
+    let mut plan =
+        RewritePlan { session: SessionPlan { strip, ice_lite, bundle, ..SessionPlan::default() }, medias };
     if full || replace.has(Replace::Origin) {
         plan.session.origin.address = shown;
     }
@@ -65,20 +91,40 @@ pub(super) fn body(
     if replace.has(Replace::SessionConnection) {
         plan.session.connection = shown;
     }
+    let finish = Finish {
+        attributes: Some(&request.edits.attributes),
+        extmap: Some(&request.edits.extmap),
+        marker: request.has(Flag::LoopProtect).then_some((looping::ATTRIBUTE, mark)),
+    };
+    let mut write = |version: Option<u64>| {
+        plan.session.origin.version = version;
+        finish.apply(rewrite(session, &plan))
+    };
+    let first = session.origin.and_then(|origin| origin.version_number());
     let force = replace.has(Replace::ForceIncrementSdpVersion);
-    if !(full || force || replace.has(Replace::SdpVersion)) {
-        return rewrite(session, &plan);
+    let (version, finished) = if full || force || replace.has(Replace::SdpVersion) {
+        let version = sent.version.or(first).unwrap_or(0);
+        let finished = write(Some(version));
+        if sent.version.is_some() && (force || sent.digest != digest(&finished.body)) {
+            let version = version.wrapping_add(1);
+            (Some(version), write(Some(version)))
+        } else {
+            (Some(version), finished)
+        }
+    } else {
+        (first, write(None))
+    };
+    // What the party has seen last is what the next body is compared with, whoever chose its version.
+    if version.is_some() {
+        sent.version = version;
+        sent.digest = digest(&finished.body);
     }
-    let first = session.origin.and_then(|origin| origin.version_number()).unwrap_or(0);
-    let mut version = sent.version.unwrap_or(first);
-    plan.session.origin.version = Some(version);
-    let mut body = rewrite(session, &plan);
-    if sent.version.is_some() && (force || body != sent.body) {
-        version = version.wrapping_add(1);
-        plan.session.origin.version = Some(version);
-        body = rewrite(session, &plan);
-    }
-    sent.version = Some(version);
-    sent.body.clone_from(&body);
-    body
+    finished
+}
+
+/// Tells bodies apart. A party gains nothing from two that have the same.
+fn digest(body: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    hasher.finish()
 }

@@ -59,6 +59,8 @@ impl SsrcState {
         self.counters.packets += 1;
         self.counters.bytes += bytes as u64;
         self.counters.payload_type = header.payload_type;
+        self.counters.last_timestamp = header.timestamp;
+        self.counters.last_mono_us = arrival_us;
         if !self.sequence(header.sequence) {
             return;
         }

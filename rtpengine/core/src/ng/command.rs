@@ -79,11 +79,31 @@ commands! {
     SubscribeAnswer, "subscribe answer", "subans";
     /// `unsubscribe`.
     Unsubscribe, "unsubscribe", "unsub";
+    /// `connect`.
+    Connect, "connect", "connect";
+    /// `create`.
+    Create, "create", "create";
+    /// `create answer`.
+    CreateAnswer, "create answer", "createans";
+    /// `mesh`.
+    Mesh, "mesh", "mesh";
+    /// `transform`.
+    Transform, "transform", "transform";
+    /// `inject start`.
+    InjectStart, "inject start", "injectstart";
+    /// `inject stop`.
+    InjectStop, "inject stop", "injectstop";
 }
 
 impl Command {
     /// Number of commands, for tables indexed by [`Command::index`].
     pub const COUNT: usize = Self::ALL.len();
+
+    /// The commands that statistics list: those of the release line whose form they have. Newer ones come behind them.
+    #[must_use]
+    pub fn listed() -> &'static [Self] {
+        Self::ALL.get(..=Self::Unsubscribe.index()).unwrap_or_default()
+    }
 
     /// Position in [`Command::ALL`].
     #[must_use]
@@ -101,25 +121,32 @@ impl Command {
             | Self::Delete
             | Self::Query
             | Self::List
-            | Self::Statistics => true,
-            Self::StartRecording
-            | Self::StopRecording
-            | Self::PauseRecording
-            | Self::StartForwarding
-            | Self::StopForwarding
+            | Self::Statistics
             | Self::BlockDtmf
             | Self::UnblockDtmf
             | Self::BlockMedia
             | Self::UnblockMedia
-            | Self::PlayMedia
-            | Self::StopMedia
-            | Self::PlayDtmf
             | Self::SilenceMedia
             | Self::UnsilenceMedia
             | Self::Publish
             | Self::SubscribeRequest
             | Self::SubscribeAnswer
-            | Self::Unsubscribe => false,
+            | Self::Unsubscribe
+            | Self::StartForwarding
+            | Self::StopForwarding
+            | Self::Connect => true,
+            Self::StartRecording
+            | Self::StopRecording
+            | Self::PauseRecording
+            | Self::PlayMedia
+            | Self::StopMedia
+            | Self::PlayDtmf
+            | Self::Create
+            | Self::CreateAnswer
+            | Self::Mesh
+            | Self::Transform
+            | Self::InjectStart
+            | Self::InjectStop => false,
         }
     }
 

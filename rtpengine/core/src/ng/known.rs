@@ -84,48 +84,48 @@ names! {
         NoPlayer Harmless ["no player"];
         NoTlsId Built ["no tls id"];
         Provisional Harmless ["provisional"];
-        AllowAsymmetricCodecs NotYet ["allow asymmetric codecs", "asymmetric codecs"];
-        AllowNoCodecMedia NotYet ["allow no codec media"];
-        AllowTranscoding NotYet ["allow transcoding"];
+        AllowAsymmetricCodecs Built ["allow asymmetric codecs", "asymmetric codecs"];
+        AllowNoCodecMedia Built ["allow no codec media"];
+        AllowTranscoding Built ["allow transcoding"];
         AlwaysTranscode NotYet ["always transcode"];
         AudioPlayer NotYet ["audio player", "player"];
         Bidirectional NotYet ["bidirectional"];
-        BlockDtmf NotYet ["block DTMF"];
+        BlockDtmf Built ["block DTMF"];
         BlockEgress NotYet ["block egress"];
-        BlockShort NotYet ["block short", "block short packets"];
+        BlockShort Built ["block short", "block short packets"];
         DetectDtmf NotYet ["detect DTMF"];
-        Directional NotYet ["directional"];
+        Directional Built ["directional"];
         DiscardRecording NotYet ["discard recording"];
-        EarlyMedia NotYet ["early media"];
-        Egress NotYet ["egress"];
+        EarlyMedia Harmless ["early media"];
+        Egress Built ["egress"];
         ExcludeRecording NotYet ["exclude recording"];
         Fast NotYet ["fast"];
         ForceTranscoding NotYet ["force transcoding"];
         GenerateMid Built ["generate mid"];
-        GenerateRtcp NotYet ["generate RTCP"];
-        Inactive NotYet ["inactive"];
+        GenerateRtcp Built ["generate RTCP"];
+        Inactive Built ["inactive"];
         InjectDtmf NotYet ["inject DTMF"];
-        LoopProtect NotYet ["loop protect"];
+        LoopProtect Built ["loop protect"];
         Mix NotYet ["mix"];
-        NatWait NotYet ["NAT wait"];
+        NatWait Built ["NAT wait"];
         PadCrypto Built ["pad crypto"];
         Passthrough NotYet ["passthrough"];
         Pause NotYet ["pause"];
-        PierceNat NotYet ["pierce NAT"];
+        PierceNat Built ["pierce NAT"];
         RecordCall NotYet ["record call"];
         RecordingAnnouncement NotYet ["recording announcement"];
         Recrypt NotYet ["recrypt"];
-        ReorderCodecs NotYet ["reorder codecs"];
-        ReuseCodecs NotYet ["reuse codecs", "no codec renegotiation"];
-        RtcpMirror NotYet ["RTCP mirror", "mirror RTCP"];
-        SingleCodec NotYet ["single codec"];
-        Siprec NotYet ["SIPREC"];
+        ReorderCodecs Harmless ["reorder codecs"];
+        ReuseCodecs Built ["reuse codecs", "no codec renegotiation"];
+        RtcpMirror Built ["RTCP mirror", "mirror RTCP"];
+        SingleCodec Built ["single codec"];
+        Siprec Built ["SIPREC"];
         SkipRecordingDb NotYet ["skip recording db"];
-        StaticCodecs NotYet ["static codecs"];
-        StripExtmap NotYet ["strip extmap"];
-        SymmetricCodecs NotYet ["symmetric codecs"];
+        StaticCodecs Built ["static codecs"];
+        StripExtmap Built ["strip extmap"];
+        SymmetricCodecs Harmless ["symmetric codecs"];
         TrickleIce Built ["trickle ICE"];
-        WebRtc NotYet ["WebRTC"];
+        WebRtc Built ["WebRTC"];
     }
 }
 
@@ -137,6 +137,7 @@ names! {
         CallId Built ["call-id", "callid"];
         FromTag Built ["from-tag"];
         ToTag Built ["to-tag"];
+        ToCallId Built ["to-call-id"];
         ViaBranch Built ["via-branch"];
         Label Built ["label", "from-label"];
         ToLabel Built ["to-label"];
@@ -166,7 +167,7 @@ names! {
         Dtls Built ["DTLS"];
         DtlsReverse Built ["DTLS-reverse"];
         DtlsFingerprint Built ["DTLS-fingerprint"];
-        GenerateRtcp NotYet ["generate RTCP"];
+        GenerateRtcp Built ["generate RTCP"];
         Ice Built ["ICE"];
         IceLite Built ["ICE-lite"];
         RecordCall NotYet ["record call"];
@@ -179,8 +180,8 @@ names! {
         Alias NotYet ["alias"];
         Blob NotYet ["blob"];
         Blob64 NotYet ["blob64"];
-        Bundle NotYet ["bundle"];
-        Codec NotYet ["codec"];
+        Bundle Built ["bundle"];
+        Codec Built ["codec"];
         Code NotYet ["code", "digit"];
         DbId NotYet ["db-id"];
         DtmfDelay NotYet ["DTMF-delay"];
@@ -188,19 +189,19 @@ names! {
         DtmfSecurityTrigger NotYet ["DTMF-security-trigger"];
         DtmfSecurityTriggerEnd NotYet ["DTMF-security-trigger-end"];
         Duration NotYet ["duration"];
-        Extmap NotYet ["extmap"];
+        Extmap Built ["extmap"];
         File NotYet ["file"];
         Frequency NotYet ["frequency", "frequencies"];
-        FromTags NotYet ["from-tags"];
+        FromTags Built ["from-tags"];
         InboundPeer NotYet ["inbound-peer"];
-        MediaEcho NotYet ["media echo"];
+        MediaEcho Built ["media echo"];
         Moh NotYet ["moh"];
         OutboundPeer NotYet ["outbound-peer"];
         OutputDestination NotYet ["output-destination"];
         Pause NotYet ["pause"];
         Peer NotYet ["peer"];
-        Ptime NotYet ["ptime"];
-        PtimeReverse NotYet ["ptime-reverse"];
+        Ptime Built ["ptime"];
+        PtimeReverse Built ["ptime-reverse"];
         RecordingDir NotYet ["recording-dir"];
         RecordingFile NotYet ["recording-file"];
         RecordingMetadata NotYet ["recording-metadata"];
@@ -208,13 +209,13 @@ names! {
         RecordingPattern NotYet ["recording-pattern"];
         RepeatDuration NotYet ["repeat-duration"];
         RepeatTimes NotYet ["repeat-times"];
-        SdpAttr NotYet ["sdp-attr"];
+        SdpAttr Built ["sdp-attr"];
         SipCode Harmless ["SIP code"];
         SipMessageType Harmless ["SIP message type"];
         SourceTag NotYet ["source-tag"];
         StartPos NotYet ["start-pos"];
         T38Version NotYet ["T.38 version"];
-        Template NotYet ["template"];
+        Template Built ["template"];
         Trigger NotYet ["trigger"];
         TriggerEnd NotYet ["trigger-end", "end trigger"];
         TriggerEndDigits NotYet ["trigger-end-digits"];
@@ -312,14 +313,15 @@ pub const FLAG_PREFIXES: &[(&str, Key)] = &[
     ("replace-", Key::Replace),
     ("rtcp-mux-", Key::RtcpMux),
     ("sdp-attr-", Key::SdpAttr),
+    ("extmap-", Key::Extmap),
+    ("bundle-", Key::Bundle),
 ];
 
 /// Values that ask for what happens anyway, by key.
 pub const HARMLESS_VALUES: &[(Key, &[&str])] = &[
     (Key::AudioPlayer, &["off", "default"]),
     (Key::DelayBuffer, &["0"]),
-    (Key::DtmfSecurity, &["off"]),
-    (Key::GenerateRtcp, &["off", "no"]),
+    (Key::DtmfSecurity, &["off", "drop"]),
     (Key::Passthrough, &["off", "no"]),
     (Key::RecordCall, &["off", "no"]),
 ];

@@ -3,6 +3,7 @@
 pub mod bencode;
 pub mod cache;
 pub mod command;
+pub mod edits;
 pub mod flags;
 pub mod guard;
 pub mod json;
@@ -13,13 +14,16 @@ pub mod reply;
 pub mod request;
 pub mod spelling;
 pub mod statistics;
+pub mod template;
 pub mod value;
 
 pub use command::Command;
+pub use edits::{BodyEdits, BundleOptions, MediaEcho};
 pub use guard::Encoding;
 pub use known::{Flag, Key, NameSet, Replace, RtcpMux};
 pub use reply::{Outcome, Reply};
 pub use request::{
     AddressFamily, AllMode, DropTraffic, IceLite, IceMode, Request, TosRequest, TransportProtocol,
 };
+pub use template::Templates;
 pub use value::{Dict, DictKey, Value};

@@ -1,5 +1,7 @@
 //! From a dictionary to a [`Request`].
 
+mod codecs;
+mod edits;
 mod values;
 
 use super::command::Command;
@@ -7,11 +9,16 @@ use super::flags::{self, Item};
 use super::known::{FLAG_PREFIXES, Flag, Key, Replace, RtcpMux, Status, value_status};
 use super::request::{AddressFamily, AllMode, DropTraffic, Request, TosRequest};
 use super::spelling;
+use super::template::Templates;
 use super::value::{Dict, Value};
 use crate::sdp::security::HashFunction;
 use values::{
-    ALL_MODES, DTLS, DtlsChoice, ICE, ICE_LITE, LEARNING, MAX_NAMES, TRANSPORTS, clip, identifier, note,
+    ALL_MODES, DTLS, DtlsChoice, ICE, ICE_LITE, LEARNING, MAX_NAMES, SWITCH, TRANSPORTS, clip, identifier,
+    note,
 };
+
+/// Tags kept of `from-tags`.
+const MAX_FROM_TAGS: usize = 64;
 
 /// Why a dictionary is not a request. The texts of the first two are the original's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -27,19 +34,35 @@ pub enum RequestError {
     NotText(&'static str),
 }
 
+/// What the flag `WebRTC` stands for.
+const WEBRTC: &str = "transport-protocol=UDP/TLS/RTP/SAVPF ICE=force trickle-ICE rtcp-mux-offer rtcp-mux-require \
+                      no-rtcp-attribute SDES-off generate-mid";
+
 impl Request {
     /// Reads a request. Keys and flags come in any spelling ([`super::spelling`]); flags as a list or as a string.
     ///
     /// # Errors
     /// [`RequestError`]. Optional values that make no sense are ignored and named in [`Request::invalid`].
     pub fn parse(dict: &Dict) -> Result<Self, RequestError> {
+        Self::parse_with(dict, &Templates::default())
+    }
+
+    /// The same where there are templates.
+    ///
+    /// # Errors
+    /// As [`Request::parse`].
+    pub fn parse_with(dict: &Dict, templates: &Templates) -> Result<Self, RequestError> {
         let command =
             dict.get("command").or_else(|| lookup(dict, Key::Command)).ok_or(RequestError::NoCommand)?;
         let command = command.as_bytes().and_then(Command::from_wire).ok_or(RequestError::UnknownCommand)?;
         let mut request = Self::new(command);
+        request.take_templates(dict, templates);
         for (name, value) in dict.iter() {
             match Key::find(name) {
-                Some(key) => request.apply(key, value)?,
+                Some(key) => {
+                    request.is_unread |= key == Key::Flags && spelling::same(name, b"rtpp_flags");
+                    request.apply(key, value)?;
+                }
                 None => note(&mut request.unknown, name),
             }
         }
@@ -59,7 +82,8 @@ impl Request {
 
     fn apply(&mut self, key: Key, value: &Value) -> Result<(), RequestError> {
         match key {
-            Key::Command => {}
+            // Taken before everything else.
+            Key::Command | Key::Template => {}
             Key::Sdp => {
                 let bytes = value.as_bytes().ok_or(RequestError::NotText(key.name()))?;
                 self.sdp = (!bytes.is_empty()).then(|| bytes.to_vec());
@@ -67,6 +91,7 @@ impl Request {
             Key::CallId => self.call_id = identifier(key, value)?,
             Key::FromTag => self.from_tag = identifier(key, value)?,
             Key::ToTag => self.to_tag = identifier(key, value)?,
+            Key::ToCallId => self.to_call_id = identifier(key, value)?,
             Key::ViaBranch => self.via_branch = identifier(key, value)?,
             Key::Label => self.label = identifier(key, value)?,
             Key::ToLabel => self.to_label = identifier(key, value)?,
@@ -92,6 +117,7 @@ impl Request {
                 self.drop_traffic =
                     self.choose(key, value, &[("start", DropTraffic::Start), ("stop", DropTraffic::Stop)]);
             }
+            Key::GenerateRtcp => self.generate_rtcp = self.choose(key, value, SWITCH).or(self.generate_rtcp),
             Key::EndpointLearning => self.endpoint_learning = self.choose(key, value, LEARNING),
             Key::TransportProtocol => self.transport_protocol = self.choose(key, value, TRANSPORTS),
             Key::Ice => self.ice = self.choose(key, value, ICE),
@@ -114,6 +140,12 @@ impl Request {
             Key::RtcpMux => flags::items(value, &mut |item| self.rtcp_mux_member(item)),
             Key::Sdes => flags::items(value, &mut |item| self.sdes_member(item)),
             Key::Osrtp => flags::items(value, &mut |item| self.osrtp_member(item)),
+            Key::FromTags => flags::items(value, &mut |item| self.sender_member(item)),
+            Key::DtmfSecurity => {
+                let text = value.as_bytes().unwrap_or_default();
+                self.dtmf_security_off = spelling::same(text, b"off");
+                self.not_acted_upon(key, value);
+            }
             Key::Supports => flags::items(value, &mut |item| match item {
                 Item::Name(name) if spelling::same(name, b"load limit") => self.supports_load_limit = true,
                 Item::Name(name) | Item::Pair(name, _) => note(&mut self.unknown, name),
@@ -132,18 +164,26 @@ impl Request {
                 let named = HashFunction::ALL.map(|hash| (hash.as_str(), hash));
                 self.dtls.fingerprint = self.choose(key, value, &named).or(self.dtls.fingerprint);
             }
+            Key::Codec => self.codec_key(value),
+            Key::SdpAttr => self.sdp_attr(value, false),
+            Key::Extmap => self.extmap(value),
+            Key::Bundle => flags::items(value, &mut |item| match item {
+                Item::Name(name) if self.bundle.apply(name) => {}
+                Item::Name(name) | Item::Pair(name, _) => {
+                    note(&mut self.unknown, &[b"bundle-", name].concat())
+                }
+            }),
+            Key::Ptime => self.edits.ptime = self.packet_time(key, value),
+            Key::PtimeReverse => self.edits.ptime_reverse = self.packet_time(key, value),
+            Key::MediaEcho => self.media_echo = self.choose(key, value, edits::MEDIA_ECHO),
             Key::AudioPlayer
-            | Key::GenerateRtcp
             | Key::RecordCall
             | Key::T38
             | Key::Passthrough
-            | Key::DtmfSecurity
             | Key::DelayBuffer
             | Key::Alias
             | Key::Blob
             | Key::Blob64
-            | Key::Bundle
-            | Key::Codec
             | Key::Code
             | Key::DbId
             | Key::DtmfDelay
@@ -151,19 +191,14 @@ impl Request {
             | Key::DtmfSecurityTrigger
             | Key::DtmfSecurityTriggerEnd
             | Key::Duration
-            | Key::Extmap
             | Key::File
             | Key::Frequency
-            | Key::FromTags
             | Key::InboundPeer
-            | Key::MediaEcho
             | Key::Moh
             | Key::OutboundPeer
             | Key::OutputDestination
             | Key::Pause
             | Key::Peer
-            | Key::Ptime
-            | Key::PtimeReverse
             | Key::RecordingDir
             | Key::RecordingFile
             | Key::RecordingMetadata
@@ -171,13 +206,11 @@ impl Request {
             | Key::RecordingPattern
             | Key::RepeatDuration
             | Key::RepeatTimes
-            | Key::SdpAttr
             | Key::SipCode
             | Key::SipMessageType
             | Key::SourceTag
             | Key::StartPos
             | Key::T38Version
-            | Key::Template
             | Key::Trigger
             | Key::TriggerEnd
             | Key::TriggerEndDigits
@@ -203,7 +236,10 @@ impl Request {
         }
     }
 
-    fn flag(&mut self, item: Item<'_>) {
+    pub(super) fn flag(&mut self, item: Item<'_>) {
+        if self.codec_flag(&item) {
+            return;
+        }
         let name = match item {
             Item::Name(name) => name,
             Item::Pair(name, value) => return self.pair(name, &value),
@@ -217,12 +253,21 @@ impl Request {
                 self.all = AllMode::All;
             }
             self.sdes.pad |= flag == Flag::PadCrypto;
+            if flag == Flag::GenerateRtcp {
+                self.generate_rtcp = Some(true);
+            }
+            self.edits.extmap.everything |= flag == Flag::StripExtmap;
+            if flag == Flag::WebRtc {
+                flags::items(&Value::from(WEBRTC), &mut |item| self.flag(item));
+            }
             self.flags.insert(flag);
             return;
         }
         for (prefix, key) in FLAG_PREFIXES {
             let Some(rest) = spelling::strip_prefix(name, prefix) else { continue };
             match value_status(*key, rest) {
+                Status::Built if *key == Key::SdpAttr => self.sdp_attr_flag(rest),
+                Status::Built if *key == Key::Extmap => self.extmap_flag(rest),
                 // Keys behind prefixes never fail: those that can are not in the list.
                 Status::Built => _ = self.apply(*key, &Value::Str(rest.to_vec())),
                 Status::Harmless => {}
@@ -235,6 +280,9 @@ impl Request {
 
     /// `key=value` among flags.
     fn pair(&mut self, name: &[u8], value: &Value) {
+        if let (Some(rest), Some(value)) = (spelling::strip_prefix(name, "sdp-attr-"), value.as_bytes()) {
+            return self.sdp_attr_flag(&[rest, b"=", value].concat());
+        }
         match Key::find(name) {
             // `codec-set-opus/48000/2////mode=30`: the prefix counts, the rest is a value with an equals sign.
             None if FLAG_PREFIXES
@@ -244,11 +292,19 @@ impl Request {
                 note(&mut self.not_built, name);
             }
             Some(Key::Flags | Key::Command) | None => note(&mut self.unknown, name),
+            Some(Key::SdpAttr) => self.sdp_attr(value, true),
             Some(key) => {
                 if let Err(error) = self.apply(key, value) {
                     note(&mut self.invalid, error.to_string().as_bytes());
                 }
             }
+        }
+    }
+
+    /// More tags than a call has parties are of no use, so those beyond are dropped.
+    fn sender_member(&mut self, item: Item<'_>) {
+        if let (Item::Name(name), true) = (item, self.from_tags.len() < MAX_FROM_TAGS) {
+            self.from_tags.push(String::from_utf8_lossy(name).into_owned());
         }
     }
 

@@ -3,8 +3,10 @@
 use std::net::IpAddr;
 
 use super::command::Command;
+use super::edits::{BodyEdits, BundleOptions, MediaEcho};
 use super::known::{Flag, NameSet, Replace, RtcpMux};
 use crate::{
+    codecs::CodecOptions,
     io::Learning,
     secure::{DtlsOptions, OsrtpOptions, SdesOptions},
 };
@@ -142,8 +144,12 @@ pub struct Request {
     pub call_id: Option<String>,
     /// `from-tag`.
     pub from_tag: Option<String>,
+    /// `from-tags`, also as flags `from-tags-...`.
+    pub from_tags: Vec<String>,
     /// `to-tag`.
     pub to_tag: Option<String>,
+    /// `to-call-id`.
+    pub to_call_id: Option<String>,
     /// `via-branch`.
     pub via_branch: Option<String>,
     /// `label` or `from-label`.
@@ -170,12 +176,18 @@ pub struct Request {
     pub address: Option<IpAddr>,
     /// `flags`.
     pub flags: NameSet<Flag>,
+    /// The flags came as `rtpp-flags`: the proxy has not read them, and adds tags to the request whatever they say.
+    pub is_unread: bool,
+    /// `DTMF-security=off`.
+    pub dtmf_security_off: bool,
     /// `replace`.
     pub replace: NameSet<Replace>,
     /// `rtcp-mux`.
     pub rtcp_mux: NameSet<RtcpMux>,
     /// `transport protocol`.
     pub transport_protocol: Option<TransportProtocol>,
+    /// `codec`, also as flags `codec-...` and `transcode-...`.
+    pub codecs: CodecOptions,
     /// `SDES`, also as flags `SDES-...` and `pad crypto`.
     pub sdes: SdesOptions,
     /// `OSRTP`, also as flags `OSRTP-...`.
@@ -198,6 +210,14 @@ pub struct Request {
     pub endpoint_learning: Option<Learning>,
     /// `drop-traffic`.
     pub drop_traffic: Option<DropTraffic>,
+    /// `generate RTCP`, also as a flag.
+    pub generate_rtcp: Option<bool>,
+    /// `sdp-attr`, `extmap`, `ptime`...
+    pub edits: BodyEdits,
+    /// `bundle`.
+    pub bundle: BundleOptions,
+    /// `media echo`.
+    pub media_echo: Option<MediaEcho>,
     /// `limit` of `list`.
     pub limit: Option<u32>,
     /// `supports` contains `load limit`.
@@ -218,7 +238,9 @@ impl Request {
             command,
             call_id: None,
             from_tag: None,
+            from_tags: Vec::new(),
             to_tag: None,
+            to_call_id: None,
             via_branch: None,
             label: None,
             to_label: None,
@@ -232,9 +254,12 @@ impl Request {
             received_from: None,
             address: None,
             flags: NameSet::default(),
+            is_unread: false,
+            dtmf_security_off: false,
             replace: NameSet::default(),
             rtcp_mux: NameSet::default(),
             transport_protocol: None,
+            codecs: CodecOptions::default(),
             sdes: SdesOptions::default(),
             osrtp: OsrtpOptions::default(),
             ice: None,
@@ -246,6 +271,10 @@ impl Request {
             metadata: None,
             endpoint_learning: None,
             drop_traffic: None,
+            generate_rtcp: None,
+            edits: BodyEdits::default(),
+            bundle: BundleOptions::default(),
+            media_echo: None,
             limit: None,
             supports_load_limit: false,
             not_built: Vec::new(),

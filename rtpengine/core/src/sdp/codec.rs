@@ -21,7 +21,7 @@ pub struct Codec<'a> {
 
 impl<'a> Codec<'a> {
     /// Reads what follows `a=rtpmap:`: `<pt> <encoding>/<clock>[/<channels>]` (RFC 8866 §6.6).
-    pub(super) fn parse_rtpmap(value: &'a str) -> Option<Self> {
+    pub(crate) fn parse_rtpmap(value: &'a str) -> Option<Self> {
         let mut fields = value.split_ascii_whitespace();
         let payload_type = payload_type(fields.next()?)?;
         let mut parts = fields.next()?.split('/');
@@ -58,6 +58,13 @@ impl<'a> Codec<'a> {
     pub fn is_supplemental(&self) -> bool {
         const NAMES: [&str; 7] = ["telephone-event", "CN", "red", "rtx", "ulpfec", "flexfec", "flexfec-03"];
         NAMES.iter().any(|name| self.encoding.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether encoding, clock rate and channels are the same. Encoding names have no case (RFC 4855 §3).
+    #[must_use]
+    pub fn same_encoding(&self, other: &Codec<'_>) -> bool {
+        self.encoding.eq_ignore_ascii_case(other.encoding)
+            && (self.clock_rate, self.channels) == (other.clock_rate, other.channels)
     }
 
     /// The name as statistics show it: `PCMA/8000`, `opus/48000/2`.

@@ -5,8 +5,10 @@
 //! understands travel through unchanged and in order.
 
 mod attribute;
+pub mod attributes;
 pub mod codec;
 mod error;
+mod formats;
 mod line;
 mod media;
 mod parse;

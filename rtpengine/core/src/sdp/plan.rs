@@ -24,6 +24,8 @@ pub struct SessionPlan<'p> {
     /// The session-level `c=` line, if there is one (`session connection`). Without this it still
     /// changes when media sections that rely on it get another address.
     pub connection: Option<IpAddr>,
+    /// Adds `a=group:BUNDLE` with this m-line at the end.
+    pub bundle: Option<&'p str>,
     /// Adds `a=ice-lite` at the end.
     pub ice_lite: bool,
     /// Attributes to remove.
@@ -96,6 +98,8 @@ pub struct MediaPlan<'p> {
     pub port: Option<u16>,
     /// Transport protocol in `m=`.
     pub protocol: Option<&'p str>,
+    /// Formats to write in `m=`. Attributes about payload types that are not among them go.
+    pub formats: Option<&'p [String]>,
     /// `a=rtcp`
     pub rtcp: RtcpPlan,
     /// `a=rtcp-mux`
@@ -104,6 +108,8 @@ pub struct MediaPlan<'p> {
     pub direction: Option<Direction>,
     /// Adds `a=rtpmap` for static payload types that have none (RTP only).
     pub complete_rtpmaps: bool,
+    /// `a=ptime` in milliseconds, added where there is none.
+    pub ptime: Option<u32>,
     /// Adds `a=mid` with this value where there is none (`generate mid`).
     pub mid: Option<&'p str>,
     /// Attributes to add at the end, without `a=`: keys and ICE.

@@ -51,6 +51,9 @@ fn session_level(out: &mut Writer, session: &Session<'_>, plan: &SessionPlan<'_>
             _ => out.copy(line),
         }
     }
+    if let Some(mid) = plan.bundle {
+        out.insert(format_args!("a=group:BUNDLE {}", String::from_utf8_lossy(&clean(mid))));
+    }
     if plan.ice_lite {
         out.insert("a=ice-lite");
     }
@@ -125,7 +128,16 @@ impl Writer {
         /// Room for the lines usually added per section, in bytes.
         const PER_MEDIA: usize = 160;
         let capacity = session.total_len + session.medias.len() * PER_MEDIA;
-        Self { bytes: Vec::with_capacity(capacity), ending: session.line_ending(), open: false }
+        Self::plain(session.line_ending(), capacity)
+    }
+
+    /// For lines of any origin; new ones end in `ending`.
+    pub(super) fn plain(ending: LineEnding, capacity: usize) -> Self {
+        Self { bytes: Vec::with_capacity(capacity), ending, open: false }
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.bytes
     }
 
     /// Writes a line as it was.

@@ -4,6 +4,7 @@ use smallvec::SmallVec;
 
 use super::attribute::AttributeKind;
 use super::codec::{self, Codec};
+use super::formats;
 use super::line::Line;
 use super::media::Media;
 use super::plan::{MediaPlan, RtcpMuxPlan, RtcpPlan, SecretLine, Strip, TwinPlan};
@@ -56,7 +57,11 @@ pub(super) fn section(
     let lines = session.media_lines(media);
     let end = content_end(lines);
     let title = lines.iter().take(end).skip(1).take_while(|line| line.letter == b'i').count();
-    let rtpmaps = if plan.complete_rtpmaps { missing_rtpmaps(media, lines, end) } else { SmallVec::new() };
+    let rtpmaps = if plan.complete_rtpmaps {
+        missing_rtpmaps(media, plan.formats, lines, end)
+    } else {
+        SmallVec::new()
+    };
     let mut state = Section { media, plan, form, connection, wrote: Wrote::default() };
 
     for (at, line) in lines.iter().enumerate().take(end) {
@@ -81,6 +86,7 @@ struct Wrote {
     direction: bool,
     rtcp: bool,
     rtcp_mux: bool,
+    ptime: bool,
 }
 
 struct Section<'s, 'a> {
@@ -96,6 +102,9 @@ impl Section<'_, '_> {
     fn line(&mut self, out: &mut Writer, line: &Line<'_>) {
         let plan = self.plan;
         if strips(plan.strip, line.attribute) || (plan.strip.relay_candidates && is_relay(line)) {
+            return;
+        }
+        if plan.formats.is_some_and(|formats| formats::is_about_others(line, formats)) {
             return;
         }
         match line.letter {
@@ -135,6 +144,13 @@ impl Section<'_, '_> {
                     }
                 }
                 AttributeKind::Mid if self.form == Form::Twin => {}
+                AttributeKind::Ptime if plan.ptime.is_some() => {
+                    if let Some(ptime) =
+                        plan.ptime.filter(|_| !std::mem::replace(&mut self.wrote.ptime, true))
+                    {
+                        out.replace(line, &[b"a=ptime:", ptime.to_string().as_bytes()]);
+                    }
+                }
                 AttributeKind::NotAnAttribute
                 | AttributeKind::RtpMap
                 | AttributeKind::Fmtp
@@ -154,7 +170,7 @@ impl Section<'_, '_> {
     }
 
     fn media_line(&self, out: &mut Writer, line: &Line<'_>) {
-        if self.plan.port.is_none() && self.plan.protocol.is_none() {
+        if self.plan.port.is_none() && self.plan.protocol.is_none() && self.plan.formats.is_none() {
             return out.copy(line);
         }
         let port = match (self.plan.port, self.media.num_ports) {
@@ -164,7 +180,7 @@ impl Section<'_, '_> {
         };
         let protocol = clean(self.plan.protocol.unwrap_or(self.media.protocol_name));
         let kind = self.media.kind.as_str().as_bytes();
-        let formats = self.media.formats.join(" ");
+        let formats = self.plan.formats.map_or_else(|| self.media.formats.join(" "), |list| list.join(" "));
         let gap: &[u8] = if formats.is_empty() { b"" } else { b" " };
         out.replace(line, &[b"m=", kind, b" ", port.as_bytes(), b" ", &protocol, gap, formats.as_bytes()]);
     }
@@ -189,6 +205,9 @@ impl Section<'_, '_> {
         };
         for line in self.plan.crypto.iter().filter(|line| self.form == Form::Own || !keys(line)) {
             out.insert(format_args!("a={}", line.0));
+        }
+        if let Some(ptime) = self.plan.ptime.filter(|_| !self.wrote.ptime) {
+            out.insert(format_args!("a=ptime:{ptime}"));
         }
         if let Some(direction) = self.plan.direction.filter(|_| !self.wrote.direction) {
             out.insert(format_args!("a={}", direction.as_str()));
@@ -233,6 +252,7 @@ fn insert_rtpmap(out: &mut Writer, codec: &Codec<'_>) {
 /// any codec line it precedes the first attribute. A payload type with an unreadable rtpmap keeps that.
 fn missing_rtpmaps<'m, 'a>(
     media: &'m Media<'a>,
+    formats: Option<&[String]>,
     lines: &[Line<'_>],
     end: usize,
 ) -> SmallVec<[(usize, &'m Codec<'a>); 8]> {
@@ -241,7 +261,13 @@ fn missing_rtpmaps<'m, 'a>(
         return missing;
     }
     let mut order = [usize::MAX; 128];
-    for (position, format) in media.formats.iter().enumerate().rev() {
+    let count = formats.map_or(media.formats.len(), <[String]>::len);
+    for position in (0..count).rev() {
+        let format = match formats {
+            None => media.formats.get(position).copied(),
+            Some(formats) => formats.get(position).map(String::as_str),
+        };
+        let format = format.unwrap_or_default();
         if let Some(slot) = codec::payload_type(format).and_then(|pt| order.get_mut(usize::from(pt))) {
             *slot = position;
         }
@@ -251,45 +277,27 @@ fn missing_rtpmaps<'m, 'a>(
         .iter()
         .enumerate()
         .take(end)
-        .filter_map(|(at, line)| Some((at, position(codec_line_payload_type(line)?))))
+        .filter_map(|(at, line)| Some((at, position(formats::payload_type_of(line)?))))
         .filter(|(_, position)| *position != usize::MAX)
         .collect();
     let first_attribute = || lines.iter().take(end).position(|line| line.letter == b'a').unwrap_or(end);
     let has_rtpmap = |payload_type: u8| {
         lines.iter().take(end).any(|line| {
-            line.attribute == AttributeKind::RtpMap && codec_line_payload_type(line) == Some(payload_type)
+            line.attribute == AttributeKind::RtpMap && formats::payload_type_of(line) == Some(payload_type)
         })
     };
     let fallback = codec_lines.last().map_or_else(first_attribute, |(at, _)| at + 1);
-    for codec in media.codecs.iter().filter(|codec| !codec.has_rtpmap && !has_rtpmap(codec.payload_type)) {
-        let own = position(codec.payload_type);
+    let mut wanted: SmallVec<[_; 8]> = media
+        .codecs
+        .iter()
+        .filter(|codec| !codec.has_rtpmap && !has_rtpmap(codec.payload_type))
+        .map(|codec| (position(codec.payload_type), codec))
+        .filter(|(own, _)| *own != usize::MAX)
+        .collect();
+    wanted.sort_by_key(|(own, _)| *own);
+    for (own, codec) in wanted {
         let before = codec_lines.iter().find(|(_, other)| *other >= own).map_or(fallback, |(at, _)| *at);
         missing.push((before, codec));
     }
     missing
-}
-
-/// The payload type an `a=rtpmap`, `a=fmtp` or `a=rtcp-fb` line is about.
-fn codec_line_payload_type(line: &Line<'_>) -> Option<u8> {
-    match line.attribute {
-        AttributeKind::RtpMap | AttributeKind::Fmtp | AttributeKind::RtcpFb => {
-            let value = line.attribute_value()?;
-            codec::payload_type(value.split_once(' ').map_or(value, |(format, _)| format))
-        }
-        AttributeKind::NotAnAttribute
-        | AttributeKind::Direction
-        | AttributeKind::Rtcp
-        | AttributeKind::RtcpMux
-        | AttributeKind::RtcpMuxOnly
-        | AttributeKind::Ptime
-        | AttributeKind::MaxPtime
-        | AttributeKind::Mid
-        | AttributeKind::GroupBundle
-        | AttributeKind::BundleOnly
-        | AttributeKind::Label
-        | AttributeKind::Ice
-        | AttributeKind::Crypto
-        | AttributeKind::Dtls
-        | AttributeKind::Other => None,
-    }
 }

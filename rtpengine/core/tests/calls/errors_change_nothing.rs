@@ -1,6 +1,7 @@
 //! Requests that cannot be carried out.
 
 use rtpengine_core::{
+    call::SystemLoad,
     config::CoreConfig,
     ng::{Command, Flag, Outcome},
 };
@@ -104,4 +105,30 @@ fn overlong_names_are_refused() {
     let offer = Pair::request(Command::Offer, &"x".repeat(2000), "", &audio("192.0.2.1", 2000), |_| {});
     assert_eq!(error(&pair.send(&offer)), "from-tag of more than 1024 bytes in message");
     pair.assert_empty();
+}
+
+#[test]
+fn a_busy_machine_takes_no_new_calls_and_keeps_those_it_has() {
+    let sdp = audio("192.0.2.1", 2000);
+    let limited = CoreConfig { max_load: 4.0, max_cpu: 90.0, ..config() };
+    let mut pair = Pair::with(limited);
+    let offer = |pair: &mut Pair, call: &str| {
+        let request =
+            Pair::request(Command::Offer, "ft", "", &sdp, |request| request.call_id = Some(call.to_owned()));
+        pair.send(&request)
+    };
+    for (load, expected) in [
+        (SystemLoad { average: 4.5, cpu: 10.0 }, "Load average is above 4.00"),
+        (SystemLoad { average: 1.0, cpu: 91.0 }, "CPU usage is above 90.0 %"),
+    ] {
+        pair.engine.set_system_load(SystemLoad { average: 4.0, cpu: 90.0 });
+        assert_eq!(offer(&mut pair, expected).outcome, Outcome::Ok);
+        pair.engine.set_system_load(load);
+        assert!(error(&offer(&mut pair, "new")).contains(expected));
+        assert_eq!(offer(&mut pair, expected).outcome, Outcome::Ok);
+    }
+    let mut polite =
+        Pair::request(Command::Offer, "ft", "", &sdp, |request| request.supports_load_limit = true);
+    polite.call_id = Some("new".to_owned());
+    assert!(matches!(pair.send(&polite).outcome, Outcome::LoadLimit(reason) if reason.contains("CPU")));
 }

@@ -2,8 +2,12 @@
 
 use proptest::prelude::*;
 use rtpengine_core::{
-    io::{DtlsEvent, MediaEvent, Reason},
-    ng::{Command, Flag, IceLite, IceMode, RtcpMux, TransportProtocol},
+    codecs::CodecList,
+    io::{DtlsEvent, MediaEvent, MediaRule, Reason, RtcpUse, SsrcCounters},
+    media::rtcp::{Block, Echo, Reports, SenderInfo},
+    ng::{
+        AllMode, Command, DropTraffic, Flag, IceLite, IceMode, MediaEcho, Request, RtcpMux, TransportProtocol,
+    },
     sdp::security::HashFunction,
 };
 
@@ -25,7 +29,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..13, 0u8..2, 0u8..5, 0u8..5, 0u8..4, 0u8..27, any::<u64>());
+    let step = (0u8..26, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..27, any::<u64>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -39,7 +43,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn tag(number: u8) -> &'static str {
-    ["", "a", "b", "c", "d"][usize::from(number)]
+    ["", "a", "b", "c", "d", "s", "t"][usize::from(number)]
 }
 
 const CANDIDATES: &str = "a=candidate:1 1 UDP 2130706431 192.0.2.1 2000 typ host\r\na=candidate:1 2 UDP 2130706430 192.0.2.1 2001 typ host\r\na=candidate:2 1 UDP 5000 192.0.2.88 2000 typ relay raddr 192.0.2.1 rport 2000\r\na=candidate:3 1 UDP 5000 2001:db8::1 2000 typ host\r\n";
@@ -106,7 +110,19 @@ fn body(number: u8) -> String {
     }
 }
 
+/// Most of the time subscriptions are spoken of by their own tags, with bodies that can be understood.
+fn likely(step: &Step) -> Step {
+    let mut step = step.clone();
+    if (14..19).contains(&step.command) && step.flags >> 40 & 7 != 0 {
+        step.to = 5 + step.to % 2;
+        step.from = 1 + step.from % 2;
+        step.body %= 3;
+    }
+    step
+}
+
 fn run(pair: &mut Pair, step: &Step) {
+    let step = &likely(step);
     let command = match step.command {
         0..=2 => Command::Offer,
         3 | 4 => Command::Answer,
@@ -131,10 +147,20 @@ fn run(pair: &mut Pair, step: &Step) {
             return pair.wait(1);
         }
         10 | 11 => return handshake(pair, step.flags),
+        13 => Command::Publish,
+        14 | 15 => Command::SubscribeRequest,
+        16 | 17 => Command::SubscribeAnswer,
+        18 => Command::Unsubscribe,
+        19 => [Command::BlockMedia, Command::UnblockMedia][(step.flags & 1) as usize],
+        20 => [Command::SilenceMedia, Command::UnsilenceMedia][(step.flags & 1) as usize],
+        22 => Command::Connect,
+        21 => [Command::BlockDtmf, Command::UnblockDtmf][(step.flags & 1) as usize],
+        23 => return talk(pair, step.flags),
         _ => return pair.wait(1),
     };
     let request = Pair::request(command, tag(step.from), tag(step.to), &body(step.body), |request| {
         request.call_id = Some(format!("call{}", step.call));
+        control(request, step);
         request.via_branch = (step.branch > 0).then(|| format!("branch{}", step.branch));
         let bit = |number: u64| step.flags >> number & 1 == 1;
         let bits = step.flags.wrapping_mul(0x9e37_79b1) >> 8;
@@ -178,7 +204,25 @@ fn run(pair: &mut Pair, step: &Step) {
                 request.flags.insert(flag);
             }
         }
+        request.generate_rtcp = [None, None, Some(true), Some(false)][(bits >> 13 & 3) as usize];
         request.delete_delay = bit(10).then_some(2);
+        let handled = step.flags.wrapping_mul(0xd6e8_feb8_6659_fd93) >> 40;
+        for (number, flag) in
+            [Flag::NatWait, Flag::PierceNat, Flag::BlockShort, Flag::LoopProtect].into_iter().enumerate()
+        {
+            if handled >> number & 1 == 1 {
+                request.flags.insert(flag);
+            }
+        }
+        request.media_echo = [MediaEcho::Blackhole, MediaEcho::Both, MediaEcho::Forward]
+            .get((handled >> 4 & 7) as usize)
+            .copied();
+        request.drop_traffic =
+            [DropTraffic::Start, DropTraffic::Stop].get((handled >> 7 & 7) as usize).copied();
+        if handled >> 10 & 3 == 3 {
+            request.bundle.apply(b"accept");
+            request.bundle.apply(b"offer");
+        }
         let transports = [
             TransportProtocol::RtpAvp,
             TransportProtocol::RtpSavp,
@@ -200,10 +244,61 @@ fn run(pair: &mut Pair, step: &Step) {
             }
         }
         (request.osrtp.offer_rfc, request.osrtp.accept_rfc) = (bit(19), bit(20));
+        let lists =
+            [(33, CodecList::Strip, "PCMU"), (34, CodecList::Strip, "all"), (35, CodecList::Offer, "0")];
+        for (_, list, codec) in lists.into_iter().filter(|(number, ..)| bit(*number)) {
+            request.codecs.add(list, codec);
+        }
+        for (number, flag) in
+            [(36, Flag::AllowNoCodecMedia), (37, Flag::StaticCodecs), (38, Flag::ReuseCodecs)]
+        {
+            if bit(number) {
+                request.flags.insert(flag);
+            }
+        }
         (request.osrtp.offer_legacy, request.osrtp.accept_legacy) = (bit(21), bit(22));
     });
     pair.send(&request);
     no_plaintext_meets_ciphertext(pair);
+}
+
+/// Keys and flags of the commands that name parties and what of their media they are about.
+fn control(request: &mut Request, step: &Step) {
+    let bits = step.flags.wrapping_mul(0x85eb_ca6b) >> 16;
+    request.all = [
+        AllMode::None,
+        AllMode::None,
+        AllMode::None,
+        AllMode::All,
+        AllMode::OfferAnswer,
+        AllMode::ExceptOfferAnswer,
+        AllMode::Flows,
+        AllMode::None,
+    ][(bits & 7) as usize];
+    let flags = [
+        Flag::Inactive,
+        Flag::Siprec,
+        Flag::RtcpMirror,
+        Flag::AllowTranscoding,
+        Flag::Egress,
+        Flag::Directional,
+        Flag::BlockDtmf,
+    ];
+    for (number, flag) in (3..).zip(flags) {
+        if bits >> number & 1 == 1 {
+            request.flags.insert(flag);
+        }
+    }
+    if bits >> 10 & 7 == 7 {
+        request.from_tags = ["a", "b", "c"].map(str::to_owned).to_vec();
+        request.from_tags.truncate((bits >> 13 & 3) as usize);
+    }
+    let labels = ["one", "two"];
+    request.set_label = (bits >> 15 & 3 == 3).then(|| labels[(bits >> 17 & 1) as usize].to_owned());
+    request.label = (bits >> 18 & 7 == 7).then(|| labels[(bits >> 20 & 1) as usize].to_owned());
+    request.to_label = (bits >> 21 & 7 == 7).then(|| labels[(bits >> 24 & 1) as usize].to_owned());
+    request.address = (bits >> 25 & 7 == 7).then(|| "192.0.2.1".parse().unwrap());
+    (request.is_unread, request.dtmf_security_off) = (bits >> 28 & 3 == 3, bits >> 30 & 7 == 7);
 }
 
 /// The agent of some socket finds a way, as far as it can be found without its password: any request is as good.
@@ -215,6 +310,26 @@ fn stun(pair: &mut Pair, step: &Step) {
     let source = sent.last().map_or("192.0.2.66:6".parse().unwrap(), |(_, to, _)| *to);
     pair.engine.event(pair.now, MediaEvent::Stun { stream, source, bytes });
     pair.flush();
+}
+
+/// A party sends media for a while, and reports on what it gets: somebody's, or nobody's.
+fn talk(pair: &mut Pair, random: u64) {
+    let streams: Vec<_> = pair.plane.open.keys().copied().collect();
+    let Some(&stream) = streams.get(random as usize % streams.len().max(1)) else { return };
+    let ssrc = (random >> 8 & 15) as u32;
+    let counters = pair.plane.counters.entry(stream).or_default();
+    counters.packets += 50;
+    let known = SsrcCounters { ssrc, packets: counters.packets, payload_type: 8, ..SsrcCounters::default() };
+    counters.ssrcs = [SsrcCounters { highest_seq: random as u32, lost: random as i64 >> 20, ..known }].into();
+    let echo =
+        Echo { ssrc: (random >> 12 & 15) as u32, last: (random >> 16 & 3) as u32, delay: random as u32 };
+    let block = Block { echo, fraction: random as u8, lost: random as i32 >> 8, highest_seq: 7, jitter: 80 };
+    let sender = SenderInfo { ntp: random >> 1 & 3 << 16, ..SenderInfo::default() };
+    let blocks = [block].into_iter().collect();
+    let reports = Reports { reporter: ssrc, sender: Some(sender), blocks, ..Reports::default() };
+    pair.engine.event(pair.now, MediaEvent::Rtcp { stream, arrived: pair.now, reports });
+    pair.flush();
+    pair.wait(random >> 40 & 7);
 }
 
 /// What the DTLS thread may say of any socket at any time, now and then of an association that is gone.
@@ -264,6 +379,25 @@ fn no_plaintext_meets_ciphertext(pair: &Pair) {
         if relay.discard == Some(Reason::NoKeys) {
             assert!(relay.sinks.is_empty() && relay.rtcp_sinks.is_empty(), "{relay:?}");
         }
+        assert!(!relay.awaits_keys || relay.rtcp == RtcpUse::Unread, "{relay:?}");
+        if let Some(filter) = &relay.filter {
+            assert_eq!(filter.rules.len(), relay.sinks.len(), "{relay:?}");
+            let silenced: Vec<bool> =
+                filter.rules.iter().map(|rule| rule.media == MediaRule::Silence).collect();
+            assert!(silenced.is_sorted(), "{relay:?}");
+        }
+        if let Some(copies) = &relay.copies {
+            assert!(relay.receive_crypto.is_none() && relay.discard != Some(Reason::NoKeys), "{relay:?}");
+            assert!(!pair.plane.flows.contains_key(stream), "{relay:?}");
+            for sink in copies.sinks.iter().chain(&copies.rtcp_sinks) {
+                assert!(!relay.sinks.contains(sink), "sent twice: {relay:?}");
+                assert_ne!(pair.plane.relay[sink].transmit_crypto.as_ref(), Some(&copies.keys));
+            }
+        }
+        let mut sinks = relay.sinks.to_vec();
+        sinks.sort_unstable();
+        sinks.dedup();
+        assert_eq!(sinks.len(), relay.sinks.len(), "sent twice: {relay:?}");
         for sink in relay.sinks.iter().chain(&relay.rtcp_sinks) {
             let sink = &pair.plane.relay[sink];
             assert!(

@@ -11,8 +11,8 @@ use rtpengine_core::{
     ice::IceClock,
     io::{
         DtlsAssociation, DtlsCommand, DtlsIdentity, FlowCommand, FlowSpec, MediaEvent, MediaPlane,
-        NoRandomness, Now, OpenError, OpenPort, Output, Path, RelayCommand, RelayStream, StreamCounters,
-        StreamId,
+        NoRandomness, Now, OpenError, OpenPort, Output, Path, RelayCommand, RelayStream, RtcpUse,
+        StreamCounters, StreamId,
     },
     ng::{Command, Outcome, Reply, Request, Value},
     sdp,
@@ -32,6 +32,8 @@ pub struct FakePlane {
     pub debugged: BTreeSet<String>,
     /// Datagrams of ICE: from, to, what.
     pub sent: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+    /// RTCP of ours: from where, what.
+    pub reports: Vec<(StreamId, Vec<u8>)>,
     /// Where any were sent.
     pub reached: BTreeSet<SocketAddr>,
     /// The certificate, and what is to be done with it by stream.
@@ -97,6 +99,11 @@ impl FakePlane {
                     self.reached.insert(to);
                     self.sent.push((from, to, bytes));
                 }
+                Output::Relay(RelayCommand::Report { stream, packet }) => {
+                    let relay = self.relay.get(&stream).expect("report from an unconfigured stream");
+                    assert!(relay.rtcp == RtcpUse::Consume && !relay.awaits_keys, "report without keys");
+                    self.reports.push((stream, packet));
+                }
                 Output::Relay(RelayCommand::Close { stream }) => {
                     assert!(!self.flows.contains_key(&stream), "closed below its flow");
                     assert!(!self.dtls.contains_key(&stream), "closed below its association");
@@ -124,7 +131,9 @@ impl FakePlane {
             }
         }
         for config in self.relay.values() {
-            for sink in config.sinks.iter().chain(&config.rtcp_sinks) {
+            let copies =
+                config.copies.iter().flat_map(|copies| copies.sinks.iter().chain(&copies.rtcp_sinks));
+            for sink in config.sinks.iter().chain(&config.rtcp_sinks).chain(copies) {
                 assert!(self.open.contains_key(sink), "sink that is not open");
             }
         }

@@ -73,7 +73,7 @@ impl Request {
         found.map(|(_, choice)| choice.clone())
     }
 
-    pub(super) fn complain(&mut self, key: Key, value: &Value, wanted: &str) {
+    pub(in crate::ng) fn complain(&mut self, key: Key, value: &Value, wanted: &str) {
         if self.invalid.len() < MAX_NAMES {
             let given = value
                 .as_bytes()
@@ -118,6 +118,9 @@ pub(super) const LEARNING: &[(&str, Learning)] = &[
     ("delayed", Learning::Delayed),
     ("heuristic", Learning::Heuristic),
 ];
+
+/// Values of keys that switch something on or off.
+pub(super) const SWITCH: &[(&str, bool)] = &[("on", true), ("yes", true), ("off", false), ("no", false)];
 
 /// Values of `ICE`.
 pub(super) const ICE: &[(&str, IceMode)] = &[

@@ -1,4 +1,5 @@
 use super::*;
+use crate::ng::Dict;
 use crate::ng::{Encoding, Reply, message};
 
 /// The state in which the samples were recorded from the original: one call, 50 packets each way.
