@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rtpengine::dtls::record::{Datagram, Malformed, Records, demultiplex};
 use rtpengine::dtls::{Association, DtlsOptions, Engine, Event, Identity, Limits, PROFILES, Role};
-use rtpengine_core::io::StreamId;
+use rtpengine_core::io::{DtlsRoute, StreamId};
 
 /// Reading never panics and covers every byte; an engine takes anything without giving out keys or growing.
 pub fn check(datagram: &[u8]) {
@@ -37,20 +37,20 @@ fn engine(datagram: &[u8], role: Role, verified: bool) {
     let Some(identity) = IDENTITY.as_ref() else { panic!("no certificate") };
     let now = Instant::now();
     let Ok(mut engine) = Engine::new(Limits::default(), now) else { panic!("no engine") };
-    let peer = SocketAddr::from(([192, 0, 2, 1], 4000));
+    let stream = StreamId(1);
+    let source = DtlsRoute { socket: stream, peer: SocketAddr::from(([192, 0, 2, 1], 4000)) };
     let association = Association {
         epoch: 1,
         role,
         identity: Arc::clone(identity),
-        remote: (role == Role::Active).then_some(peer),
+        remote: (role == Role::Active).then_some(source),
         fingerprints: Vec::new(),
         profiles: PROFILES.to_vec(),
     };
-    let stream = StreamId(1);
     engine.open(now, stream, association);
     while engine.poll_transmit().is_some() {}
     for _ in 0..2 {
-        engine.receive(now, stream, peer, verified, datagram);
+        engine.receive(now, stream, source, verified, datagram);
         let answer: usize =
             std::iter::from_fn(|| engine.poll_transmit()).map(|sent| sent.payload.len()).sum();
         if role == Role::Passive && !verified {

@@ -15,7 +15,7 @@ use rtpengine::dtls::{
     Association, CertCipher, CertificateOptions, DtlsOptions, Engine, Event, HashFunction, Identity, Limits,
     PROFILES, Role, Transmit,
 };
-use rtpengine_core::io::StreamId;
+use rtpengine_core::io::{DtlsRoute, StreamId};
 
 /// Any moment; nobody compares the dates of certificates.
 const MADE: i64 = 1_700_000_000;
@@ -43,7 +43,7 @@ impl Side {
             epoch: 1,
             role,
             identity: Arc::clone(&self.identity),
-            remote: Some(peer.address),
+            remote: Some(DtlsRoute { socket: StreamId(0), peer: peer.address }),
             fingerprints: vec![peer.identity.fingerprint(HashFunction::Sha256)?],
             profiles: PROFILES.to_vec(),
         })
@@ -65,7 +65,13 @@ impl Side {
 
     fn receive(&mut self, stream: StreamId, source: SocketAddr, datagram: &[u8]) -> Result<Vec<Transmit>> {
         self.timed(|engine| {
-            engine.receive(Instant::now(), stream, source, false, datagram);
+            engine.receive(
+                Instant::now(),
+                stream,
+                DtlsRoute { socket: stream, peer: source },
+                false,
+                datagram,
+            );
             sent(engine)
         })
     }

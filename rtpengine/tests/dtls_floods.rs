@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use dtls_support::{PATIENCE, Pair, Party, STREAM, identity, random, sha256};
+use dtls_support::{PATIENCE, Pair, Party, STREAM, identity, random, route, sha256};
 use rtpengine::dtls::{Association, Event, Limits, PROFILES, Role, Sink, Transmit, Worker};
 use rtpengine_core::io::StreamId;
 
@@ -55,12 +55,12 @@ fn hellos_without_a_cookie_leave_nothing_behind_and_a_good_handshake_succeeds() 
 /// A stranger that owns its address returns its cookie and goes no further.
 fn begin(passive: &mut Party, now: Instant, stream: StreamId, address: SocketAddr) {
     let (mut stranger, hello) = caller(address, passive);
-    passive.engine.receive(now, stream, address, false, &hello.payload);
+    passive.engine.receive(now, stream, route(stream, address), false, &hello.payload);
     let verify = passive.outgoing().remove(0);
     assert_eq!(verify.destination, address);
     stranger.receive(passive.address, &verify.payload);
     let hello = stranger.outgoing().remove(0);
-    passive.engine.receive(now, stream, address, false, &hello.payload);
+    passive.engine.receive(now, stream, route(stream, address), false, &hello.payload);
     passive.outgoing();
 }
 
@@ -76,7 +76,7 @@ fn strangers_that_own_their_addresses_are_bounded_by_stream_and_age() {
     let bound = limits.half_open_per_stream as u64;
     assert_eq!((statistics.half_open, statistics.over_limit), (bound, 12 - bound));
     // ICE names the peer: they are not in its way.
-    pair.passive.engine.set_remote(Instant::now(), STREAM, pair.active.address);
+    pair.passive.engine.set_remote(Instant::now(), STREAM, route(STREAM, pair.active.address));
     pair.active.open(Role::Active, &pair.passive);
     pair.settle();
     pair.agreed();
@@ -113,7 +113,13 @@ fn half_open_handshakes_are_bounded_altogether_and_half_is_kept_for_calls() {
     assert_eq!(passive.engine.counters().snapshot().half_open, 4);
     for id in 0..20 {
         let (_, hello) = caller(source(100 + id), &passive);
-        passive.engine.receive(now, StreamId(id), source(100 + id), true, &hello.payload);
+        passive.engine.receive(
+            now,
+            StreamId(id),
+            route(StreamId(id), source(100 + id)),
+            true,
+            &hello.payload,
+        );
     }
     let statistics = passive.engine.counters().snapshot();
     assert_eq!((statistics.half_open, statistics.over_limit), (8, 32));
@@ -160,7 +166,7 @@ fn random_bytes_are_counted_and_dropped() {
 fn streams_that_expect_no_dtls_take_none() {
     let mut passive = Party::new("192.0.2.2:5000", identity());
     let (_, hello) = caller(source(1), &passive);
-    passive.engine.receive(Instant::now(), STREAM, source(1), true, &hello.payload);
+    passive.engine.receive(Instant::now(), STREAM, route(STREAM, source(1)), true, &hello.payload);
     assert_eq!(passive.outgoing(), []);
     assert_eq!(passive.engine.counters().snapshot().unexpected, 1);
 }
@@ -198,7 +204,7 @@ fn the_thread_serves_a_call_while_strangers_fill_its_queue() {
             epoch: 1,
             role: Role::Passive,
             identity: identity_here.clone(),
-            remote: Some(peer.address),
+            remote: Some(route(STREAM, peer.address)),
             fingerprints: vec![sha256(&peer.identity)],
             profiles: PROFILES.to_vec(),
         },

@@ -16,7 +16,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use dtls_support::{PATIENCE, STREAM, identity};
+use dtls_support::{PATIENCE, STREAM, identity, route};
 use rtpengine::dtls::{
     Association, Engine, Event, Fingerprint, Limits, PROFILES, Role, SrtpKeys, Statistics,
 };
@@ -132,7 +132,7 @@ impl Host {
             epoch: 1,
             role,
             identity: identity(),
-            remote,
+            remote: remote.map(|peer| route(STREAM, peer)),
             fingerprints: vec![peer.fingerprint.clone()],
             profiles: profiles.to_vec(),
         };
@@ -167,7 +167,7 @@ impl Host {
             assert!(start.elapsed() < PATIENCE, "{:?}", self.engine.counters().snapshot());
             self.socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
             if let Ok((length, source)) = self.socket.recv_from(&mut buffer) {
-                self.engine.receive(Instant::now(), STREAM, source, false, &buffer[..length]);
+                self.engine.receive(Instant::now(), STREAM, route(STREAM, source), false, &buffer[..length]);
             }
             self.engine.handle_timeout(Instant::now());
         }

@@ -5,7 +5,7 @@ mod dtls_support;
 use std::sync::Arc;
 use std::time::Instant;
 
-use dtls_support::{Fate, Pair, Party, STREAM, identity, random};
+use dtls_support::{Fate, Pair, Party, STREAM, identity, random, route};
 use rtpengine::dtls::{Event, Role};
 
 fn established() -> (Pair, rtpengine::dtls::SrtpKeys) {
@@ -53,7 +53,7 @@ fn the_old_association_lives_on_when_the_new_one_fails() {
     // The passive side expects a certificate that the active one does not have.
     let other = Party::new("192.0.2.9:9", identity());
     let mut association = pair.passive.association(Role::Passive, &other);
-    association.remote = Some(pair.active.address);
+    association.remote = Some(route(STREAM, pair.active.address));
     pair.passive.engine.open(Instant::now(), STREAM, association);
     pair.active.open(Role::Active, &pair.passive);
     pair.settle();
@@ -120,14 +120,14 @@ fn two_clients_are_told_of_the_conflict_and_one_gives_way() {
 fn an_association_follows_a_peer_that_ice_moves() {
     let (mut pair, _) = established();
     let elsewhere = "198.51.100.7:6000".parse().unwrap();
-    pair.passive.engine.set_remote(Instant::now(), STREAM, elsewhere);
+    pair.passive.engine.set_remote(Instant::now(), STREAM, route(STREAM, elsewhere));
     pair.passive.engine.close(STREAM);
     let sent = pair.passive.outgoing();
     assert_eq!(sent.len(), 1);
     assert_eq!(sent[0].destination, elsewhere);
     // The same seen from the other side: ICE vouches for a source that was not known.
     let now = Instant::now();
-    pair.active.engine.receive(now, STREAM, elsewhere, true, &sent[0].payload);
+    pair.active.engine.receive(now, STREAM, route(STREAM, elsewhere), true, &sent[0].payload);
     pair.active.outgoing();
     assert_eq!(pair.active.events, [Event::Closed { reason: None }]);
 }
@@ -140,7 +140,7 @@ fn the_active_role_waits_for_an_address() {
     pair.active.engine.open(Instant::now(), STREAM, association);
     assert_eq!(pair.active.outgoing(), []);
     pair.passive.open(Role::Passive, &pair.active);
-    pair.active.engine.set_remote(Instant::now(), STREAM, pair.passive.address);
+    pair.active.engine.set_remote(Instant::now(), STREAM, route(STREAM, pair.passive.address));
     pair.settle();
     pair.agreed();
 }

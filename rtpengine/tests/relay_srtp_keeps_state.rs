@@ -2,10 +2,10 @@
 
 mod relay_support;
 
-use relay_support::secure::{Crypto, Keys, SecurePair, keys};
+use relay_support::secure::{Crypto, Keys, SecurePair, keys, keys_with};
 use relay_support::{rtcp, rtp};
-use rtpengine_common::srtp::{CryptoParams, Suite};
-use rtpengine_core::io::{Component, Reason};
+use rtpengine_common::srtp::{CryptoParams, SessionParams, Suite};
+use rtpengine_core::io::{Component, Reason, RelayCommand};
 
 /// Both directions have wrapped their sequence numbers.
 fn wrapped(caller: Keys, callee: Keys) -> SecurePair {
@@ -78,6 +78,56 @@ fn keys_that_come_back_after_there_were_none_go_on() {
     assert!(pair.relay.counters(pair.caller.port).drops.is_empty());
 }
 
+#[test]
+fn keys_that_come_back_after_others_go_on() {
+    for suite in [Suite::AesCm128HmacSha1_80, Suite::AeadAes128Gcm] {
+        let first = Keys::of(suite, 1);
+        let mut pair = wrapped(first.clone(), Keys::default());
+        let use_keys = |pair: &mut SecurePair, keys: Keys| {
+            pair.caller.keys = keys;
+            pair.configure();
+            let crypto = |keys: &Option<_>| Crypto::new(keys.as_deref());
+            let keys = &pair.caller.keys;
+            let (outgoing, incoming) = (crypto(&keys.receive), crypto(&keys.transmit));
+            (
+                std::mem::replace(&mut pair.caller.outgoing, outgoing),
+                std::mem::replace(&mut pair.caller.incoming, incoming),
+            )
+        };
+        let before = use_keys(&mut pair, Keys::of(suite, 10));
+        both_ways(&mut pair, 100);
+        use_keys(&mut pair, Keys::of(suite, 20));
+        both_ways(&mut pair, 101);
+        use_keys(&mut pair, first);
+        (pair.caller.outgoing, pair.caller.incoming) = before;
+        both_ways(&mut pair, 102);
+        // Nothing is sent under an index that was used, and nothing accepted.
+        let replayed = Crypto::new(pair.caller.keys.receive.as_deref()).protect(&rtp(65_535));
+        pair.caller.party.send(pair.caller.port, &replayed);
+        pair.callee.send(&rtp(9));
+        both_ways(&mut pair, 103);
+        for port in [pair.caller.port, pair.callee.port] {
+            let drops = pair.relay.counters(port).drops;
+            assert_eq!(drops[..], [(Reason::SrtpReplay, 1)], "{suite:?}");
+        }
+    }
+}
+
+#[test]
+fn the_same_master_key_with_other_parameters_goes_on() {
+    let mut pair = wrapped(Keys::of(Suite::AesCm128HmacSha1_80, 1), Keys::default());
+    let session = SessionParams { unauthenticated_srtp: true, ..SessionParams::default() };
+    pair.caller.keys.transmit = Some(keys_with(Suite::AesCm128HmacSha1_80, 2, b"", session));
+    pair.configure();
+    pair.callee.send(&rtp(9));
+    pair.callee.send(&rtp(10));
+    pair.relay.wait(pair.callee.port, |counters| counters.drops[..] == [(Reason::SrtpReplay, 2)]);
+    pair.callee.send(&rtp(100));
+    let (packet, _) = pair.caller.party.receive();
+    assert_eq!(packet.len(), rtp(100).len());
+    assert_ne!(packet, rtp(100));
+}
+
 /// New keys for one direction of the caller's side.
 fn rekey(pair: &mut SecurePair, suite: Suite, receive: bool) {
     let new = keys(suite, 77);
@@ -117,4 +167,35 @@ fn a_source_that_comes_back_is_known() {
     }
     both_ways(&mut pair, 200);
     assert!(pair.relay.counters(pair.caller.port).drops.is_empty());
+}
+
+/// With ICE the party has several ways: it may send by one and be sent to by another, and change over.
+#[test]
+fn all_sockets_of_an_m_line_share_what_is_known() {
+    for suite in [Suite::AesCm128HmacSha1_80, Suite::AeadAes128Gcm] {
+        let mut pair = wrapped(Keys::of(suite, 1), Keys::default());
+        let first = pair.caller.port;
+        let other = pair.relay.open();
+        let own = pair.caller.settings(Component::Mux, &[pair.callee.port]);
+        assert_eq!(own.keyring, first.stream);
+        pair.relay.configure(other, own);
+        // Media that comes by the other socket is decrypted and counted there.
+        pair.caller.port = other;
+        pair.caller_reaches_callee(&rtp(100));
+        pair.caller.port = first;
+        pair.caller_reaches_callee(&rtp(101));
+        assert_eq!(pair.relay.counters(other).stream.packets, 1);
+        // What came by one is not taken again by the other.
+        let mut repeated = Crypto::new(pair.caller.keys.receive.as_deref());
+        repeated.protect(&rtp(65_535));
+        let repeated = repeated.protect(&rtp(101));
+        pair.caller.party.send(other, &repeated);
+        pair.relay.wait(other, |counters| counters.drops[..] == [(Reason::SrtpReplay, 1)]);
+        // The way out changes over, and the first socket is given up.
+        pair.relay.configure(pair.callee.port, pair.callee.settings(Component::Mux, &[other]));
+        pair.caller.port = other;
+        pair.callee_reaches_caller(&rtp(102));
+        pair.relay.handle.command(RelayCommand::Close { stream: first.stream });
+        both_ways(&mut pair, 103);
+    }
 }

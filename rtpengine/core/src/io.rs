@@ -9,8 +9,9 @@ use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
 
 use crate::media::rtcp::Reports;
+use crate::ng::statistics::Figures;
 
-pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole};
+pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, DtlsRoute};
 pub use self::filter::{Copies, Filter, MediaRule, Payload, SinkRule};
 pub use self::handling::Handling;
 pub use rtpengine_common::reason::Reason;
@@ -88,6 +89,11 @@ pub trait MediaPlane {
 
     /// The counters of a stream, userspace and kernel merged. Zeroes for an unknown stream.
     fn counters(&self, stream: StreamId) -> StreamCounters;
+
+    /// What else it counts, for the statistics.
+    fn figures(&self) -> Vec<Figures> {
+        Vec::new()
+    }
 }
 
 /// What runs on a socket.
@@ -171,10 +177,13 @@ pub struct RelayStream {
     pub filter: Option<Box<Filter>>,
     /// Who gets, decrypted, what the sinks get as it came.
     pub copies: Option<Box<Copies>>,
+    /// Names the keys of the party's m-line: its first socket. All its sockets share what is known of the streams under
+    /// them, for as long as one of them is open, keys that are not in use any more included.
+    pub keyring: StreamId,
     /// What the party encrypts with: SRTP and SRTCP from the party is decrypted with it before it goes to the sinks.
     /// `None`: packets are taken as they are, because they are not encrypted or are forwarded without being changed.
     ///
-    /// Equal values mean that the keys have not changed: the state under them goes on.
+    /// Equal values mean that the keys have not changed: the state under them, in `keyring`, goes on.
     pub receive_crypto: Option<Arc<CryptoParams>>,
     /// What is encrypted with towards the party, whatever stream it comes from. `None`: packets are sent as they are.
     pub transmit_crypto: Option<Arc<CryptoParams>>,
@@ -183,6 +192,8 @@ pub struct RelayStream {
     pub ice: SmallVec<[Arc<str>; 1]>,
     /// `endpoint` is where ICE sends: the party has shown by authenticated checks that it is there and wants the media.
     pub ice_chosen: bool,
+    /// Addresses that authentic checks have come from to this socket. DTLS handshakes from there are the party's.
+    pub vouched: SmallVec<[SocketAddr; 1]>,
     /// The party will encrypt with keys that are not there yet: what it sends is discarded, and nothing is learned from
     /// it, since nothing shows that it is the party's.
     pub awaits_keys: bool,
@@ -249,6 +260,8 @@ pub enum SourceMismatch {
 pub struct FlowOutput {
     /// The socket userspace would send from (egress counters belong to it).
     pub stream: StreamId,
+    /// [`RelayStream::keyring`] of `stream`.
+    pub keyring: StreamId,
     /// Source address and port of forwarded packets.
     pub from: SocketAddr,
     /// Their destination.
@@ -295,6 +308,8 @@ pub struct FlowIdentity {
 pub struct FlowSpec {
     /// The socket whose packets the kernel takes over.
     pub stream: StreamId,
+    /// [`RelayStream::keyring`] of `stream`.
+    pub keyring: StreamId,
     /// Its local address and port: the lookup key.
     pub local: SocketAddr,
     /// RTCP may arrive on this port too (it is handed up).
@@ -428,9 +443,9 @@ pub enum MediaEvent {
         /// Its path now.
         path: Path,
     },
-    /// News of a stream's DTLS association.
+    /// News of a component's DTLS association.
     Dtls {
-        /// The socket.
+        /// The component's first socket.
         stream: StreamId,
         /// The opening it is about. The core ignores news of earlier ones.
         epoch: u32,

@@ -1,4 +1,6 @@
 //! All DTLS of a process, sans-IO: datagrams and time in, datagrams and events out.
+//!
+//! A stream here is a component of an m-line: all its sockets have one association, by the name of the first of them.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
@@ -10,7 +12,7 @@ use std::time::{Duration, Instant};
 use ahash::AHashMap;
 use openssl::error::ErrorStack;
 use rtpengine_common::srtp::Suite;
-use rtpengine_core::io::StreamId;
+use rtpengine_core::io::{DtlsRoute, StreamId};
 
 use super::cookie::CookieJar;
 use super::fingerprint::Fingerprint;
@@ -62,8 +64,8 @@ pub struct Association {
     pub role: Role,
     /// The one whose fingerprint our SDP carries.
     pub identity: Arc<Identity>,
-    /// The peer's address as SDP or ICE has it. The active role waits for one.
-    pub remote: Option<SocketAddr>,
+    /// How the peer is reached, as SDP or ICE has it. The active role waits for that.
+    pub remote: Option<DtlsRoute>,
     /// All `a=fingerprint` of the peer; empty while its SDP has not come. No keys before.
     pub fingerprints: Vec<Fingerprint>,
     /// Protection profiles, best first, of [`super::PROFILES`].
@@ -71,12 +73,12 @@ pub struct Association {
 }
 
 impl Association {
-    pub(super) fn terms(&self, peer: SocketAddr) -> Terms<'_> {
-        Terms { fingerprints: &self.fingerprints, profiles: &self.profiles, mtu: self.identity.mtu(), peer }
+    pub(super) fn terms(&self, route: DtlsRoute) -> Terms<'_> {
+        Terms { fingerprints: &self.fingerprints, profiles: &self.profiles, mtu: self.identity.mtu(), route }
     }
 }
 
-/// A datagram to send from the stream's socket.
+/// A datagram to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
     /// Whose socket.
@@ -138,8 +140,8 @@ pub(super) struct Common {
 }
 
 impl Common {
-    pub fn transmit(&mut self, stream: StreamId, destination: SocketAddr, payload: Box<[u8]>) {
-        self.transmits.push_back(Transmit { stream, destination, payload });
+    pub fn transmit(&mut self, route: DtlsRoute, payload: Box<[u8]>) {
+        self.transmits.push_back(Transmit { stream: route.socket, destination: route.peer, payload });
     }
 
     pub fn event(&mut self, stream: StreamId, epoch: u32, event: Event) {
@@ -164,11 +166,11 @@ impl Common {
         &mut self,
         stream: StreamId,
         association: &Association,
-        source: SocketAddr,
+        source: DtlsRoute,
         hello: &[u8],
         now: Instant,
     ) -> Result<Heard, ErrorStack> {
-        let cookies = self.jar.pair(now, stream, source)?;
+        let cookies = self.jar.pair(now, stream, source.peer)?;
         let identity = &association.identity;
         let known = self.listeners.iter().position(|listener| listener.serves(identity));
         if known.is_none() {
@@ -236,10 +238,10 @@ impl Engine {
         self.with(now, id, |stream, common| stream.set_fingerprints(common, fingerprints));
     }
 
-    /// SDP or ICE has (another) address of the peer. An association goes on over it.
-    pub fn set_remote(&mut self, now: Instant, id: StreamId, remote: SocketAddr) {
+    /// SDP or ICE has (another) way to the peer. An association goes on over it.
+    pub fn set_remote(&mut self, now: Instant, id: StreamId, remote: DtlsRoute) {
         self.with(now, id, |stream, common| {
-            stream.set_remote(remote);
+            stream.set_remote(common, remote);
             stream.connect(common, now);
         });
     }
@@ -252,12 +254,13 @@ impl Engine {
         }
     }
 
-    /// Takes a datagram. `verified`: SDP or ICE names its source, so it needs no cookie.
+    /// Takes a datagram for a stream, by whichever of its sockets it came. `verified`: SDP or ICE names its source, so it
+    /// needs no cookie.
     pub fn receive(
         &mut self,
         now: Instant,
         id: StreamId,
-        source: SocketAddr,
+        source: DtlsRoute,
         verified: bool,
         datagram: &[u8],
     ) {

@@ -1,12 +1,12 @@
 //! One handshake and the association it leads to, without sockets or threads.
 
 use std::fmt;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use openssl::error::ErrorStack;
 use openssl::ssl::{ErrorCode, Ssl, SslRef, SslStream};
 use rtpengine_common::srtp::Suite;
+use rtpengine_core::io::DtlsRoute;
 
 use super::fingerprint::{Fingerprint, peer_matches};
 use super::guard::Guard;
@@ -59,7 +59,7 @@ pub(super) struct Terms<'a> {
     pub fingerprints: &'a [Fingerprint],
     pub profiles: &'a [Suite],
     pub mtu: u16,
-    pub peer: SocketAddr,
+    pub route: DtlsRoute,
 }
 
 /// How far a session has come after a step.
@@ -82,7 +82,7 @@ pub(super) struct Session {
     role: Role,
     finished: bool,
     /// Where its datagrams go to and come from.
-    pub peer: SocketAddr,
+    pub route: DtlsRoute,
     /// Random of the peer's ClientHello; `None` in the active role.
     pub hello: Option<[u8; 32]>,
     /// Whether ICE or SDP named the peer, or only a cookie proves its address.
@@ -132,7 +132,7 @@ impl Session {
             guard,
             role,
             finished: false,
-            peer: terms.peer,
+            route: terms.route,
             hello: None,
             verified: false,
             started: now,
@@ -252,7 +252,7 @@ impl Session {
 }
 
 fn configure(ssl: &mut SslRef, terms: &Terms<'_>) -> Result<(), ErrorStack> {
-    let overhead = if terms.peer.is_ipv4() { IPV4_OVERHEAD } else { IPV6_OVERHEAD };
+    let overhead = if terms.route.peer.is_ipv4() { IPV4_OVERHEAD } else { IPV6_OVERHEAD };
     ssl.set_mtu(u32::from(terms.mtu.saturating_sub(overhead)))?;
     ssl.set_tlsext_use_srtp(&keys::openssl_list(terms.profiles))?;
     openssl_gaps::set_timer(ssl);

@@ -1,9 +1,8 @@
-//! DTLS of one stream: the association whose keys are in use, and the handshakes that may replace it.
+//! DTLS of one component: the association whose keys are in use, and the handshakes that may replace it.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
-use rtpengine_core::io::StreamId;
+use rtpengine_core::io::{DtlsRoute, StreamId};
 
 use super::engine::{Association, Common, Event};
 use super::fingerprint::Fingerprint;
@@ -48,22 +47,22 @@ impl Stream {
 
     /// Starts the handshake in the active role, once it is known with whom.
     pub fn connect(&mut self, common: &mut Common, now: Instant) {
-        let Some(peer) = self.association.remote else { return };
+        let Some(route) = self.association.remote else { return };
         if self.association.role == Role::Passive || self.connected {
             return;
         }
         if !self.has_room(common, true) {
             count(&common.counters.over_limit);
-            self.fail(common, peer, true, FailureReason::Overloaded);
+            self.fail(common, route, true, FailureReason::Overloaded);
             return;
         }
         self.connected = true;
-        match Session::connect(&self.association.identity, &self.association.terms(peer), now) {
+        match Session::connect(&self.association.identity, &self.association.terms(route), now) {
             Ok(mut session) => {
                 session.verified = true;
                 self.admit(common, session, Progress::Pending);
             }
-            Err(error) => self.fail(common, peer, true, FailureReason::Protocol(error.to_string())),
+            Err(error) => self.fail(common, route, true, FailureReason::Protocol(error.to_string())),
         }
     }
 
@@ -79,11 +78,24 @@ impl Stream {
         }
     }
 
-    pub fn set_remote(&mut self, remote: SocketAddr) {
+    pub fn set_remote(&mut self, common: &mut Common, remote: DtlsRoute) {
         let old = self.association.remote.replace(remote);
+        self.vouch(common, remote);
         let sessions = self.half_open.iter_mut().chain(&mut self.current);
-        for session in sessions.filter(|session| session.verified || Some(session.peer) == old) {
-            session.peer = remote;
+        for session in sessions.filter(|session| session.verified || Some(session.route) == old) {
+            session.route = remote;
+        }
+    }
+
+    /// SDP or ICE has named the source of handshakes that began with a cookie.
+    fn vouch(&mut self, common: &mut Common, source: DtlsRoute) {
+        for session in self.half_open.iter_mut().filter(|session| session.route == source) {
+            *class(common, session) -= 1;
+            session.verified = true;
+            *class(common, session) += 1;
+        }
+        if let Some(current) = self.current.as_mut().filter(|session| session.route == source) {
+            current.verified = true;
         }
     }
 
@@ -91,7 +103,7 @@ impl Stream {
         self.discard_where(common, |_| true);
         if let Some(mut session) = self.current.take() {
             session.close();
-            flush(self.id, common, &mut session);
+            flush(common, &mut session);
         }
         common.schedule(self.id, self.deadline.take(), None);
     }
@@ -100,11 +112,14 @@ impl Stream {
         &mut self,
         common: &mut Common,
         now: Instant,
-        source: SocketAddr,
+        source: DtlsRoute,
         verified: bool,
         datagram: &[u8],
     ) {
         let verified = verified || self.association.remote == Some(source);
+        if verified {
+            self.vouch(common, source);
+        }
         match demultiplex(datagram) {
             Err(_) => count(&common.counters.malformed),
             Ok(Datagram::ClientHello(hello)) => {
@@ -115,12 +130,15 @@ impl Stream {
     }
 
     /// What asks for no new association goes to the one with its source; a peer that ICE moved is known as verified.
-    fn continuation(&mut self, common: &mut Common, source: SocketAddr, verified: bool, datagram: &[u8]) {
-        let of_source = self.half_open.iter().rposition(|session| session.peer == source);
+    fn continuation(&mut self, common: &mut Common, source: DtlsRoute, verified: bool, datagram: &[u8]) {
+        let of_source = self.half_open.iter().rposition(|session| session.route == source);
         let moved = || self.half_open.iter().rposition(|session| verified && session.verified);
-        let is_current = self.current.as_ref().is_some_and(|session| session.peer == source);
+        let is_current = self.current.as_ref().is_some_and(|session| session.route == source);
         match of_source.or_else(|| if is_current { None } else { moved() }) {
-            Some(index) => self.feed(common, index, datagram),
+            Some(index) => {
+                self.follow(index, source, verified);
+                self.feed(common, index, datagram);
+            }
             None if is_current || (verified && self.current.is_some()) => self.feed_current(common, datagram),
             None => count(&common.counters.strangers),
         }
@@ -130,7 +148,7 @@ impl Stream {
         &mut self,
         common: &mut Common,
         now: Instant,
-        source: SocketAddr,
+        source: DtlsRoute,
         verified: bool,
         hello: ClientHello,
         datagram: &[u8],
@@ -139,12 +157,15 @@ impl Stream {
             count(&common.counters.role_conflicts);
             if verified && !self.conflict_told {
                 self.conflict_told = true;
-                common.event(self.id, self.association.epoch, Event::RoleConflict { peer: source });
+                common.event(self.id, self.association.epoch, Event::RoleConflict { peer: source.peer });
             }
             return;
         }
-        let repeats = |session: &Session| session.peer == source && session.hello == Some(hello.random);
-        if let Some(index) = self.half_open.iter().position(&repeats) {
+        // One peer may speak by several sockets and from several addresses, until ICE has chosen.
+        let is_peers = |session: &Session| session.route == source || (verified && session.verified);
+        let repeats = |session: &Session| is_peers(session) && session.hello == Some(hello.random);
+        if let Some(index) = self.half_open.iter().position(repeats) {
+            self.follow(index, source, verified);
             return self.feed(common, index, datagram);
         }
         if self.current.as_ref().is_some_and(repeats) {
@@ -153,7 +174,7 @@ impl Stream {
         // A hello that would replace something may be forged even where the source is known, so it needs a cookie
         // (RFC 6347 section 4.2.8).
         let mut sessions = self.half_open.iter().chain(&self.current);
-        let replaces = sessions.any(|session| session.peer == source);
+        let replaces = sessions.any(is_peers);
         let started = if verified && !replaces && hello.message_sequence == 0 && !hello.has_cookie {
             self.accept(common, now, source, datagram)
         } else {
@@ -170,7 +191,7 @@ impl Stream {
         &mut self,
         common: &mut Common,
         now: Instant,
-        source: SocketAddr,
+        source: DtlsRoute,
         datagram: &[u8],
     ) -> Option<(Session, Progress)> {
         if !self.has_room(common, true) {
@@ -187,14 +208,14 @@ impl Stream {
         &mut self,
         common: &mut Common,
         now: Instant,
-        source: SocketAddr,
+        source: DtlsRoute,
         verified: bool,
         datagram: &[u8],
     ) -> Option<(Session, Progress)> {
         match common.hear(self.id, &self.association, source, datagram, now).ok()? {
             Heard::Answer(answer) => {
                 count(&common.counters.cookies_sent);
-                common.transmit(self.id, source, answer);
+                common.transmit(source, answer);
                 None
             }
             Heard::Nothing => {
@@ -205,13 +226,14 @@ impl Stream {
                 count(&common.counters.cookies_accepted);
                 // A client that started over; of one host that nobody vouched for, only the latest attempt counts.
                 self.discard_where(common, |old| {
-                    old.peer == source || (!verified && !old.verified && old.peer.ip() == source.ip())
+                    let same_host = old.route.peer.ip() == source.peer.ip();
+                    old.route == source || (verified == old.verified && (verified || same_host))
                 });
                 if !self.has_room(common, verified) {
                     count(&common.counters.over_limit);
                     return None;
                 }
-                if !verified && !common.rate.admit(source.ip(), now) {
+                if !verified && !common.rate.admit(source.peer.ip(), now) {
                     count(&common.counters.over_rate);
                     return None;
                 }
@@ -230,6 +252,15 @@ impl Stream {
             && here < common.limits.half_open_per_stream
     }
 
+    /// Until ICE has chosen, a peer is answered where it was heard last.
+    fn follow(&mut self, index: usize, source: DtlsRoute, verified: bool) {
+        if let Some(session) = self.half_open.get_mut(index).filter(|session| verified && session.verified)
+            && self.association.remote.is_none()
+        {
+            session.route = source;
+        }
+    }
+
     fn admit(&mut self, common: &mut Common, session: Session, progress: Progress) {
         count(&common.counters.started);
         *class(common, &session) += 1;
@@ -246,7 +277,7 @@ impl Stream {
     fn feed_current(&mut self, common: &mut Common, datagram: &[u8]) {
         let Some(session) = &mut self.current else { return };
         let progress = session.receive(datagram);
-        flush(self.id, common, session);
+        flush(common, session);
         let reason = match progress {
             Progress::Pending | Progress::Finished => {
                 session.shrink();
@@ -263,7 +294,7 @@ impl Stream {
     /// Draws the consequences of a step of a handshake.
     fn advance(&mut self, common: &mut Common, index: usize, progress: Progress) {
         let Some(session) = self.half_open.get_mut(index) else { return };
-        flush(self.id, common, session);
+        flush(common, session);
         match progress {
             Progress::Pending => {}
             Progress::Finished => {
@@ -289,7 +320,7 @@ impl Stream {
             Ok(keys) => keys,
             Err(reason) => {
                 session.close();
-                flush(self.id, common, session);
+                flush(common, session);
                 self.drop_failed(common, index, reason);
                 return true;
             }
@@ -298,7 +329,7 @@ impl Stream {
         session.shrink();
         count(&common.counters.completed);
         self.discard_where(common, |_| true);
-        let peer = session.peer;
+        let peer = session.route.peer;
         let profile = keys.send.suite();
         self.current = Some(session);
         common.event(
@@ -311,10 +342,10 @@ impl Stream {
 
     fn drop_failed(&mut self, common: &mut Common, index: usize, reason: FailureReason) {
         let session = self.remove(common, index);
-        self.fail(common, session.peer, session.verified, reason);
+        self.fail(common, session.route, session.verified, reason);
     }
 
-    fn fail(&self, common: &mut Common, peer: SocketAddr, verified: bool, reason: FailureReason) {
+    fn fail(&self, common: &mut Common, route: DtlsRoute, verified: bool, reason: FailureReason) {
         count(&common.counters.failed);
         match reason {
             FailureReason::Timeout => count(&common.counters.timed_out),
@@ -324,7 +355,7 @@ impl Stream {
             | FailureReason::Export
             | FailureReason::Protocol(_) => {}
         }
-        common.event(self.id, self.association.epoch, Event::Failed { peer, verified, reason });
+        common.event(self.id, self.association.epoch, Event::Failed { peer: route.peer, verified, reason });
     }
 
     /// Repeats flights and ends handshakes whose time has come.
@@ -386,9 +417,9 @@ fn expiry(common: &Common, session: &Session) -> Instant {
     session.started + if patient { limits.lifetime } else { limits.stranger_lifetime }
 }
 
-fn flush(id: StreamId, common: &mut Common, session: &mut Session) {
+fn flush(common: &mut Common, session: &mut Session) {
     for payload in session.take_outgoing() {
-        common.transmit(id, session.peer, payload);
+        common.transmit(session.route, payload);
     }
     let records = std::mem::take(&mut session.application_data);
     common.counters.application_data.fetch_add(records, std::sync::atomic::Ordering::Relaxed);

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use rtpengine_core::io::StreamId;
+use rtpengine_core::io::{DtlsRoute, StreamId};
 
 use super::engine::{Association, Engine, Event, Limits, Transmit};
 use super::fingerprint::Fingerprint;
@@ -36,7 +36,7 @@ const WINDOW: Duration = Duration::from_millis(10);
 
 /// What the thread hands out. Called on the DTLS thread; must not block.
 pub trait Sink: Send + 'static {
-    /// Sends a datagram from the socket of a stream.
+    /// Sends a datagram from a socket.
     fn transmit(&mut self, transmit: Transmit);
     /// Takes an event of a stream's opening of this epoch.
     fn event(&mut self, stream: StreamId, epoch: u32, event: Event);
@@ -47,13 +47,13 @@ pub trait Sink: Send + 'static {
 enum Command {
     Open(StreamId, Box<Association>),
     Fingerprints(StreamId, Vec<Fingerprint>),
-    Remote(StreamId, SocketAddr),
+    Remote(StreamId, DtlsRoute),
     Close(StreamId),
 }
 
 struct Queued {
     stream: StreamId,
-    source: SocketAddr,
+    source: DtlsRoute,
     verified: bool,
     payload: Box<[u8]>,
     /// Datagrams of strangers that wait for this stream.
@@ -104,11 +104,12 @@ impl Worker {
         Ok(Self { inbox, thread: Some(handle) })
     }
 
-    /// See [`Engine::open`]. What is returned goes to whoever reads the stream's socket.
+    /// See [`Engine::open`]. What is returned goes to whoever reads the stream's first socket; for others there is
+    /// [`Feed::of`].
     #[must_use]
     pub fn open(&self, stream: StreamId, association: Association) -> Feed {
         self.reopen(stream, association);
-        Feed { inbox: Arc::clone(&self.inbox), stream, waiting: Arc::default() }
+        Feed { inbox: Arc::clone(&self.inbox), stream, socket: stream, waiting: Arc::default() }
     }
 
     /// See [`Engine::open`], for a stream that has its [`Feed`].
@@ -122,7 +123,7 @@ impl Worker {
     }
 
     /// See [`Engine::set_remote`].
-    pub fn set_remote(&self, stream: StreamId, remote: SocketAddr) {
+    pub fn set_remote(&self, stream: StreamId, remote: DtlsRoute) {
         self.command(Command::Remote(stream, remote));
     }
 
@@ -162,15 +163,22 @@ impl fmt::Debug for Worker {
     }
 }
 
-/// The way of one stream's datagrams to the DTLS thread.
+/// The way of one socket's datagrams to the DTLS thread.
 #[derive(Clone)]
 pub struct Feed {
     inbox: Arc<Inbox>,
     stream: StreamId,
+    socket: StreamId,
     waiting: Arc<AtomicUsize>,
 }
 
 impl Feed {
+    /// The way of another socket's datagrams to the same stream.
+    #[must_use]
+    pub fn of(&self, socket: StreamId) -> Self {
+        Self { socket, ..self.clone() }
+    }
+
     /// Hands over a copy of a datagram, or sheds it; never waits. Whether it was taken.
     pub fn datagram(&self, source: SocketAddr, verified: bool, datagram: &[u8]) -> bool {
         let taken = self.offer(source, verified, datagram);
@@ -192,7 +200,7 @@ impl Feed {
         }
         let queued = Queued {
             stream: self.stream,
-            source,
+            source: DtlsRoute { socket: self.socket, peer: source },
             verified,
             payload: datagram.into(),
             waiting: Arc::clone(&self.waiting),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ahash::AHashMap;
 use rtpengine_core::io::{DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, MediaEvent, StreamId};
+use smallvec::SmallVec;
 
 use super::actor::EngineHandle;
 use super::identities::Identities;
@@ -25,19 +26,28 @@ pub enum DtlsError {
     Thread(#[from] io::Error),
 }
 
-/// A stream that takes part.
+/// An association by name, with its way in.
 struct Open {
-    socket: Arc<MediaSocket>,
-    feed: Option<Feed>,
+    feed: Feed,
+    sockets: SmallVec<[StreamId; 2]>,
+    /// Its end is on its way to the thread.
+    closing: bool,
 }
 
-type Streams = Arc<Mutex<AHashMap<StreamId, Open>>>;
+/// What takes part.
+#[derive(Default)]
+struct Members {
+    associations: AHashMap<StreamId, Open>,
+    sockets: AHashMap<StreamId, Arc<MediaSocket>>,
+}
 
-/// DTLS of all streams.
+type Shared = Arc<Mutex<Members>>;
+
+/// DTLS of all components.
 pub struct Dtls {
     worker: Worker,
     identities: Arc<Identities>,
-    streams: Streams,
+    members: Shared,
     relay: RelayHandle,
 }
 
@@ -48,10 +58,10 @@ impl Dtls {
     /// See [`DtlsError`].
     pub fn start(options: DtlsOptions, relay: RelayHandle, events: EngineHandle) -> Result<Self, DtlsError> {
         let identities = Arc::new(Identities::new(options)?);
-        let streams = Streams::default();
-        let outlet = Outlet { streams: Arc::clone(&streams), events };
+        let members = Shared::default();
+        let outlet = Outlet { members: Arc::clone(&members), events };
         let worker = Worker::spawn(Limits::default(), outlet)?;
-        Ok(Self { worker, identities, streams, relay })
+        Ok(Self { worker, identities, members, relay })
     }
 
     /// The certificate for new SDP.
@@ -81,6 +91,7 @@ impl Dtls {
                     tracing::error!(target: "crypto", "the certificate {} is gone", association.identity.id);
                     return;
                 };
+                let sockets = association.sockets;
                 let association = Association {
                     epoch: association.epoch,
                     role: role(association.role),
@@ -89,43 +100,67 @@ impl Dtls {
                     fingerprints: association.fingerprints.iter().map(Into::into).collect(),
                     profiles: PROFILES.to_vec(),
                 };
-                self.open(stream, association);
+                self.open(stream, association, sockets);
             }
             DtlsCommand::Fingerprints { stream, fingerprints } => {
                 self.worker.set_fingerprints(stream, fingerprints.iter().map(Into::into).collect());
             }
             DtlsCommand::Remote { stream, remote } => self.worker.set_remote(stream, remote),
+            DtlsCommand::Sockets { stream, sockets } => {
+                let mut members = lock(&self.members);
+                if let Some(feed) = members.associations.get(&stream).map(|open| open.feed.clone()) {
+                    self.enlist(&mut members, stream, &feed, sockets);
+                }
+            }
             DtlsCommand::Close { stream } => {
-                self.relay.handshakes(stream, None);
+                if let Some(open) = lock(&self.members).associations.get_mut(&stream) {
+                    open.closing = true;
+                    open.sockets.iter().for_each(|socket| self.relay.handshakes(*socket, None));
+                }
                 self.worker.close(stream);
             }
         }
     }
 
-    fn open(&self, stream: StreamId, association: Association) {
-        // Before the thread knows of the stream: its first datagram may follow at once.
-        let known = match self.relay.socket(stream) {
-            Some(socket) => lock(&self.streams).insert(stream, Open { socket, feed: None }),
-            // Closed already: nothing can be sent.
-            None => return,
-        };
-        let feed = match known.and_then(|open| open.feed) {
-            Some(feed) => {
+    fn open(&self, stream: StreamId, association: Association, sockets: SmallVec<[StreamId; 2]>) {
+        let mut members = lock(&self.members);
+        let feed = match members.associations.get_mut(&stream) {
+            Some(open) => {
+                open.closing = false;
                 self.worker.reopen(stream, association);
+                open.feed.clone()
+            }
+            None => {
+                let feed = self.worker.open(stream, association);
+                let open = Open { feed: feed.clone(), sockets: SmallVec::new(), closing: false };
+                members.associations.insert(stream, open);
                 feed
             }
-            None => self.worker.open(stream, association),
         };
-        if let Some(open) = lock(&self.streams).get_mut(&stream) {
-            open.feed = Some(feed.clone());
+        self.enlist(&mut members, stream, &feed, sockets);
+    }
+
+    /// Has these sockets, and no others, take part in an association. They are kept open as long as something may be sent
+    /// from them; those closed already are left out. The lock is held, so that the thread finds them when it sends.
+    fn enlist(&self, members: &mut Members, stream: StreamId, feed: &Feed, sockets: SmallVec<[StreamId; 2]>) {
+        for socket in &sockets {
+            if let Some(found) = self.relay.socket(*socket) {
+                members.sockets.insert(*socket, found);
+            }
+            self.relay.handshakes(*socket, Some(feed.of(*socket)));
         }
-        self.relay.handshakes(stream, Some(feed));
+        let Some(open) = members.associations.get_mut(&stream) else { return };
+        let before = std::mem::replace(&mut open.sockets, sockets);
+        for gone in before.iter().filter(|socket| !open.sockets.contains(socket)) {
+            members.sockets.remove(gone);
+            self.relay.handshakes(*gone, None);
+        }
     }
 }
 
-fn lock(streams: &Streams) -> MutexGuard<'_, AHashMap<StreamId, Open>> {
-    // The map is consistent between any two statements, so a poisoned lock is still good.
-    streams.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(members: &Shared) -> MutexGuard<'_, Members> {
+    // Each statement leaves the maps usable, so a poisoned lock is still good.
+    members.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const fn role(role: DtlsRole) -> Role {
@@ -137,14 +172,14 @@ const fn role(role: DtlsRole) -> Role {
 
 /// Where the thread's datagrams and news go.
 struct Outlet {
-    streams: Streams,
+    members: Shared,
     events: EngineHandle,
 }
 
 impl Sink for Outlet {
     fn transmit(&mut self, transmit: Transmit) {
-        if let Some(open) = lock(&self.streams).get(&transmit.stream) {
-            open.socket.send_to(&transmit.payload, transmit.destination);
+        if let Some(socket) = lock(&self.members).sockets.get(&transmit.stream) {
+            socket.send_to(&transmit.payload, transmit.destination);
         }
     }
 
@@ -167,6 +202,12 @@ impl Sink for Outlet {
     }
 
     fn closed(&mut self, stream: StreamId) {
-        lock(&self.streams).remove(&stream);
+        let mut members = lock(&self.members);
+        // It may have been opened again meanwhile.
+        if members.associations.get(&stream).is_some_and(|open| open.closing)
+            && let Some(open) = members.associations.remove(&stream)
+        {
+            open.sockets.iter().for_each(|socket| drop(members.sockets.remove(socket)));
+        }
     }
 }

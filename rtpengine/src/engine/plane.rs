@@ -7,6 +7,7 @@ use rtpengine_core::io::{
     DtlsIdentity, FlowCommand, MediaPlane, NoRandomness, OpenError, OpenPort, Output, RelayCommand,
     SsrcCounters, StreamCounters, StreamId,
 };
+use rtpengine_core::ng::statistics::Figures;
 use smallvec::SmallVec;
 
 use super::dtls::Dtls;
@@ -108,6 +109,10 @@ impl MediaPlane for Plane {
 
     fn identity(&mut self) -> Option<Arc<DtlsIdentity>> {
         self.dtls.identity()
+    }
+
+    fn figures(&self) -> Vec<Figures> {
+        vec![Figures { name: "dtlsstatistics", counts: self.dtls.statistics().figures() }]
     }
 
     fn counters(&self, stream: StreamId) -> StreamCounters {

@@ -3,7 +3,7 @@
 //! - [`RelayPool`] starts and joins the threads, [`RelayHandle`] is how the rest of the daemon speaks to them.
 //! - `shard` is one thread: an epoll loop, its command queue, its streams.
 //! - `stream` is one socket with its party: judging what arrives, knowing where to send.
-//! - `crypto` is where packets are decrypted and encrypted, with [`crate::srtp`].
+//! - `crypto` is where packets are encrypted, with [`crate::srtp`]; `keyring` has the keys.
 //! - `batch` is the only place that moves datagrams, so that another transport can take its place.
 //! - `gate` lets STUN messages of ICE through to the core, and few of those that strangers invent.
 //! - `rtcp` reads what parties report, and takes it out where reports of ours go instead.
@@ -42,6 +42,7 @@ mod crypto;
 mod filter;
 mod gate;
 mod handling;
+mod keyring;
 mod load;
 mod pool;
 mod queue;

@@ -31,10 +31,10 @@ pub type Preparation = Box<dyn FnOnce(&mut dyn SrtpStates) + Send>;
 /// What a relay thread knows of the streams under the keys of its sockets, for a [`Job`] or a [`Preparation`].
 pub trait SrtpStates {
     /// From now on what is known of streams of RTP under these keys is kept in `row`, together with what the row knows.
-    /// `false`: the socket does not use them, or is closed.
+    /// `false`: no socket with this [`RelayStream::keyring`](rtpengine_core::io::RelayStream::keyring) uses them.
     fn share(
         &mut self,
-        stream: StreamId,
+        keyring: StreamId,
         direction: Direction,
         keys: &Arc<CryptoParams>,
         row: SharedRow,

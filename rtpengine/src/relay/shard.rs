@@ -18,6 +18,7 @@ use super::batch::{BATCH, Batch, Place};
 use super::counters::KernelFold;
 use super::crypto;
 use super::filter;
+use super::keyring::Keyrings;
 use super::load::Meter;
 use super::pool::{Clock, Job, Preparation, SrtpStates};
 use super::queue::Queue;
@@ -57,6 +58,7 @@ pub(super) struct Shard {
     clock: Clock,
     streams: SlotMap<Token, Stream>,
     by_id: AHashMap<StreamId, Token>,
+    keyrings: Keyrings,
     commands: VecDeque<Command>,
     /// Sockets with more to read than their turn allowed.
     ready: VecDeque<Token>,
@@ -88,6 +90,7 @@ impl Shard {
             clock,
             streams: SlotMap::with_key(),
             by_id: AHashMap::new(),
+            keyrings: Keyrings::default(),
             commands: VecDeque::new(),
             ready: VecDeque::new(),
             batch: Batch::new(),
@@ -176,8 +179,8 @@ impl Shard {
             stream.overflowed(total);
         }
         let now = (self.clock)();
-        let settled =
-            sort(stream, now, &mut self.batch, count, &mut self.media, &mut self.control, &self.events);
+        let lists = (&mut self.media, &mut self.control);
+        let settled = sort(stream, now, &mut self.batch, count, lists, &mut self.keyrings, &self.events);
         stream.publish();
         if let Some(endpoint) = settled {
             let (stream, epoch) = (stream.id, stream.epoch());
@@ -244,6 +247,7 @@ impl Shard {
         let Some(stream) = self.streams.get_mut(token) else { return };
         let Some(active) = stream.active.as_deref_mut() else { return };
         let Some(mut copied) = active.copies.take() else { return };
+        let mut context = copied.keys.and_then(|token| self.keyrings.get_mut(token));
         for (rtcp, list) in [(false, &mut self.media), (true, &mut self.control)] {
             let batch = &mut self.batch;
             list.retain(|index| {
@@ -253,7 +257,8 @@ impl Shard {
                 if matches!(packet.first(), Some(20..=63)) {
                     return false;
                 }
-                match copied.context.unprotect_joining(rtcp, packet) {
+                let Some(context) = &mut context else { return false };
+                match context.unprotect_joining(rtcp, packet) {
                     Ok(length) => *slot.length = length,
                     Err(denied) => {
                         stream.shared.dropped(crypto::reason(denied), 1);
@@ -320,9 +325,10 @@ impl Shard {
         let active = out.active.as_mut().ok_or(Reason::NoEndpoint)?;
         let unreachable = active.unreachable();
         let destination = active.destination.as_ref().ok_or(unreachable)?;
-        let sent = match active.transmit.context() {
+        let sent = match active.transmit {
             None => self.batch.send(out.socket.as_fd(), destination, packets, Place::Received),
-            Some(context) => {
+            Some(token) => {
+                let context = self.keyrings.get_mut(token).ok_or(Reason::NoKeys)?;
                 let rtcp = route == Route::Control;
                 let (encrypted, denied) = (&mut self.encrypted, &mut self.denied);
                 crypto::protect(context, rtcp, &mut self.batch, packets, place, encrypted, denied);
@@ -387,8 +393,9 @@ impl Shard {
         match command {
             Command::Open { stream, socket, local, shared } => self.open(stream, socket, local, shared),
             Command::Relay(RelayCommand::Configure { stream, config }) => {
-                if let Some(stream) = self.find(stream) {
-                    stream.configure(*config);
+                let token = self.by_id.get(&stream);
+                if let Some(stream) = token.and_then(|token| self.streams.get_mut(*token)) {
+                    stream.configure(*config, &mut self.keyrings);
                 }
             }
             Command::Relay(RelayCommand::Send { stream, to, bytes }) => {
@@ -397,8 +404,9 @@ impl Shard {
                 }
             }
             Command::Relay(RelayCommand::Report { stream, packet }) => {
-                if let Some(stream) = self.find(stream) {
-                    stream.report(packet);
+                let token = self.by_id.get(&stream);
+                if let Some(stream) = token.and_then(|token| self.streams.get(*token)) {
+                    stream.report(packet, &mut self.keyrings);
                 }
             }
             Command::Relay(RelayCommand::Close { stream }) => self.close(stream),
@@ -443,7 +451,9 @@ impl Shard {
     fn close(&mut self, id: StreamId) {
         if let Some(token) = self.by_id.remove(&id) {
             // Closing the descriptor takes the socket out of the epoll set.
-            drop(self.streams.remove(token));
+            if let Some(mut stream) = self.streams.remove(token) {
+                stream.release(&mut self.keyrings);
+            }
         }
     }
 
@@ -467,15 +477,12 @@ impl Shard {
 impl SrtpStates for Shard {
     fn share(
         &mut self,
-        stream: StreamId,
+        keyring: StreamId,
         direction: Direction,
         keys: &Arc<CryptoParams>,
         row: SharedRow,
     ) -> bool {
-        let active = self.find(stream).and_then(|stream| stream.active.as_deref_mut());
-        let context =
-            active.and_then(|active| active.context(direction)).filter(|context| context.is_of(keys));
-        context.map(|context| context.share(row)).is_some()
+        self.keyrings.share(keyring, direction, keys, row)
     }
 }
 
@@ -491,8 +498,8 @@ fn sort(
     now: Now,
     batch: &mut Batch,
     count: usize,
-    media: &mut Vec<u8>,
-    control: &mut Vec<u8>,
+    (media, control): (&mut Vec<u8>, &mut Vec<u8>),
+    keyrings: &mut Keyrings,
     events: &Events,
 ) -> Option<SocketAddr> {
     media.clear();
@@ -501,7 +508,7 @@ fn sort(
     for index in 0..count {
         let source = batch.source(index);
         let Some(packet) = batch.slot(index) else { break };
-        let (route, endpoint) = stream.judge(now, source, packet);
+        let (route, endpoint) = stream.judge(now, source, packet, keyrings);
         settled = endpoint.or(settled);
         match route {
             // BATCH fits into a u8.

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rtpengine_core::io::{Component, Copies, Filter, MediaEvent, Now, Reason, RelayStream, StreamId};
+use rtpengine_common::srtp::CryptoParams;
+use rtpengine_core::io::{Component, Filter, MediaEvent, Now, Reason, RelayStream, StreamId};
 use rtpengine_core::media::classify::{Kind, classify};
 use rtpengine_core::media::learning::{EndpointTracker, Verdict};
 use rtpengine_core::media::ssrc::{Reception, static_clock_rate};
@@ -17,12 +18,13 @@ use super::counters::KernelFold;
 use super::crypto;
 use super::gate::Gate;
 use super::handling::Handler;
+use super::keyring::{KeyToken, Keyrings};
 use super::pool::Follower;
 use super::rtcp::Reader;
 use super::shared::StreamShared;
 use super::socket::{self, MediaSocket};
 use crate::dtls::Feed;
-use crate::srtp::{Context, Direction, MAX_GROWTH};
+use crate::srtp::{Direction, MAX_GROWTH};
 
 new_key_type! {
     /// A stream's place in its shard; stale once the stream is closed.
@@ -79,10 +81,11 @@ pub(super) struct Active {
     pub rtcp_sinks: SmallVec<[Sink; 1]>,
     /// The endpoint as the system wants it.
     pub destination: Option<SockAddr>,
-    /// Encrypts what is sent to the party.
-    pub transmit: crypto::DirectionKeys,
+    /// Encrypts what is sent to the party; `None`: it is sent as it is.
+    pub transmit: Option<KeyToken>,
     /// Decrypts what the party sends.
-    receive: crypto::DirectionKeys,
+    receive: Option<KeyToken>,
+    keyring: StreamId,
     component: Component,
     tracker: EndpointTracker,
     discard: Option<Reason>,
@@ -95,6 +98,8 @@ pub(super) struct Active {
     pub passes_dtls: bool,
     clock_rates: SmallVec<[(u8, u32); 8]>,
     tos: Option<u8>,
+    /// Where ICE knows the party to be.
+    vouched: SmallVec<[SocketAddr; 1]>,
     /// Where STUN goes.
     ice: Option<Gate>,
     rtcp: Reader,
@@ -103,24 +108,10 @@ pub(super) struct Active {
 
 /// The sinks of copies, and what decrypts those.
 pub(super) struct Copied {
-    pub context: Context,
+    pub keys: Option<KeyToken>,
     pub sinks: SmallVec<[Sink; 1]>,
     pub rtcp_sinks: SmallVec<[Sink; 1]>,
     pub filter: Option<Box<Filter>>,
-}
-
-impl Copied {
-    /// Takes over new settings; what is known of the streams stays with the keys.
-    fn configure(config: Option<Box<Copies>>, previous: Option<Box<Self>>) -> Option<Box<Self>> {
-        let config = *config?;
-        let known = previous.map(|copied| copied.context).filter(|context| context.is_of(&config.keys));
-        Some(Box::new(Self {
-            context: known.unwrap_or_else(|| Context::new(config.keys)),
-            sinks: sinks(&config.sinks),
-            rtcp_sinks: sinks(&config.rtcp_sinks),
-            filter: config.filter,
-        }))
-    }
 }
 
 impl Copied {
@@ -138,11 +129,46 @@ impl Active {
         self.handler.unreachable(self.tracker.epoch())
     }
 
-    /// The keys of a direction with what is known of the streams under them.
-    pub(super) fn context(&mut self, direction: Direction) -> Option<&mut Context> {
-        match direction {
-            Direction::Receive => self.receive.context(),
-            Direction::Transmit => self.transmit.context(),
+    /// The keys that its socket uses of its key ring.
+    fn keys(&self) -> Keys {
+        Keys {
+            receive: self.receive,
+            copies: self.copies.as_ref().and_then(|copied| copied.keys),
+            transmit: self.transmit,
+        }
+    }
+}
+
+/// The keys that a socket uses.
+#[derive(Clone, Copy, Default)]
+struct Keys {
+    receive: Option<KeyToken>,
+    copies: Option<KeyToken>,
+    transmit: Option<KeyToken>,
+}
+
+impl Keys {
+    /// Takes those of new settings and puts these back.
+    fn exchange(self, keyrings: &mut Keyrings, config: &RelayStream) -> Self {
+        let mut take = |direction, params: Option<&Arc<CryptoParams>>, before| {
+            keyrings.exchange(config.keyring, direction, params.cloned(), before)
+        };
+        let copies = config.copies.as_ref().map(|copies| &copies.keys);
+        Self {
+            receive: take(Direction::Receive, config.receive_crypto.as_ref(), self.receive),
+            copies: take(Direction::Receive, copies, self.copies),
+            transmit: take(Direction::Transmit, config.transmit_crypto.as_ref(), self.transmit),
+        }
+    }
+
+    /// Puts these back.
+    fn release(self, keyrings: &mut Keyrings, ring: StreamId) {
+        for (direction, token) in [
+            (Direction::Receive, self.receive),
+            (Direction::Receive, self.copies),
+            (Direction::Transmit, self.transmit),
+        ] {
+            keyrings.exchange(ring, direction, None, token);
         }
     }
 }
@@ -167,8 +193,8 @@ impl Stream {
         }
     }
 
-    /// Takes over new settings; counters stay, and what is known of the SSRCs under keys that stay.
-    pub(super) fn configure(&mut self, config: RelayStream) {
+    /// Takes over new settings; counters stay.
+    pub(super) fn configure(&mut self, config: RelayStream, keyrings: &mut Keyrings) {
         let mut previous = self.active.take();
         let old_tos = previous.as_ref().and_then(|active| active.tos);
         if config.tos != old_tos
@@ -180,36 +206,56 @@ impl Stream {
         let reader = previous.as_ref().map(|active| active.rtcp).unwrap_or_default();
         let handler = previous.as_ref().map_or_else(Handler::default, |active| active.handler);
         let handler = handler.configure(config.handling);
-        let copied = previous.as_mut().and_then(|active| active.copies.take());
-        let (tracker, receive, transmit) = match previous {
+        // Before the old ones are given up: the ring may be the same.
+        keyrings.join(config.keyring);
+        let keys = previous.as_ref().map(|active| active.keys()).unwrap_or_default();
+        let keys = keys.exchange(keyrings, &config);
+        let tracker = match previous {
             Some(active) => {
-                let active = *active;
+                keyrings.leave(active.keyring);
                 let mut tracker = active.tracker;
                 tracker.reconfigure(&config);
-                (tracker, active.receive, active.transmit)
+                tracker
             }
-            None => (EndpointTracker::new(&config), Default::default(), Default::default()),
+            None => EndpointTracker::new(&config),
         };
         self.active = Some(Box::new(Active {
             sinks: sinks(&config.sinks),
             rtcp_sinks: sinks(&config.rtcp_sinks),
             destination: tracker.endpoint().filter(|_| handler.may_send(tracker.epoch())).map(SockAddr::from),
-            transmit: transmit.configure(config.transmit_crypto),
-            receive: receive.configure(config.receive_crypto),
+            transmit: keys.transmit,
+            receive: keys.receive,
+            keyring: config.keyring,
             component: config.component,
             tracker,
             discard: config.discard,
             handler,
             filter: config.filter,
-            copies: Copied::configure(config.copies, copied),
+            copies: config.copies.map(|copies| {
+                Box::new(Copied {
+                    keys: keys.copies,
+                    sinks: sinks(&copies.sinks),
+                    rtcp_sinks: sinks(&copies.rtcp_sinks),
+                    filter: copies.filter,
+                })
+            }),
             awaits_keys: config.awaits_keys,
             passes_dtls: config.passes_dtls,
             clock_rates: config.clock_rates,
             tos: config.tos,
+            vouched: config.vouched,
             ice: Gate::of(config.ice, gate),
             rtcp: reader.configure(config.rtcp),
             call: config.call,
         }));
+    }
+
+    /// The stream is about to be closed.
+    pub(super) fn release(&mut self, keyrings: &mut Keyrings) {
+        if let Some(active) = self.active.take() {
+            active.keys().release(keyrings, active.keyring);
+            keyrings.leave(active.keyring);
+        }
     }
 
     /// Decrypts a packet, judges it and counts it as received. `Ok`: where it goes, and the endpoint if it settled just
@@ -219,6 +265,7 @@ impl Stream {
         now: Now,
         source: Option<SocketAddr>,
         packet: Slot<'_>,
+        keyrings: &mut Keyrings,
     ) -> (Result<Route, Reason>, Option<SocketAddr>) {
         let Some(active) = self.active.as_deref_mut() else { return (Err(Reason::NotEstablished), None) };
         let received = *packet.length;
@@ -233,7 +280,8 @@ impl Stream {
         if active.awaits_keys {
             return (Err(Reason::NoKeys), None);
         }
-        if let Some(context) = active.receive.context() {
+        if let Some(token) = active.receive {
+            let Some(context) = keyrings.get_mut(token) else { return (Err(Reason::NoKeys), None) };
             let length = match context.unprotect(kind == Kind::Rtcp, payload) {
                 Ok(length) => length,
                 Err(denied) => return (Err(crypto::reason(denied)), None),
@@ -303,15 +351,15 @@ impl Stream {
     }
 
     /// Sends RTCP of ours to the party.
-    pub(super) fn report(&mut self, mut packet: Vec<u8>) {
-        let Some(active) = self.active.as_deref_mut() else { return };
+    pub(super) fn report(&self, mut packet: Vec<u8>, keyrings: &mut Keyrings) {
+        let Some(active) = self.active.as_deref() else { return };
         let Some(destination) = &active.destination else { return };
         let mut length = packet.len();
-        if let Some(context) = active.transmit.context() {
+        if let Some(token) = active.transmit {
             packet.resize(length + MAX_GROWTH, 0);
-            match context.protect(true, &mut packet, length) {
-                Ok(protected) => length = protected,
-                Err(_) => return self.shared.sent(0, 0, 1),
+            match keyrings.get_mut(token).map(|context| context.protect(true, &mut packet, length)) {
+                Some(Ok(protected)) => length = protected,
+                Some(Err(_)) | None => return self.shared.sent(0, 0, 1),
             }
         }
         let sent = self.socket.socket().send_to(packet.get(..length).unwrap_or_default(), destination);
@@ -333,7 +381,7 @@ impl Stream {
             return Handshake::Forward;
         }
         let Some(feed) = &self.feed else { return Handshake::Refused };
-        let verified = active.tracker.is_endpoint(source);
+        let verified = active.tracker.is_endpoint(source) || active.vouched.contains(&source);
         if feed.datagram(source, verified, payload) { Handshake::Taken } else { Handshake::Refused }
     }
 

@@ -1,4 +1,4 @@
-//! One direction of a media socket: the keys and what is known of the SSRCs under them.
+//! One direction of an m-line: the keys and what is known of the SSRCs under them.
 
 use std::sync::Arc;
 
@@ -68,6 +68,30 @@ impl Context {
         Arc::ptr_eq(&self.params, params) || self.params == *params
     }
 
+    /// Whether its master key is that of these keys: then so is all that was encrypted with it.
+    pub fn has_key_of(&self, params: &CryptoParams) -> bool {
+        self.params.master_key() == params.master_key() && self.params.master_salt() == params.master_salt()
+    }
+
+    /// The same master key is used by another suite, with other session parameters or another identifier from now on. What
+    /// is known of its streams stays.
+    pub fn renew(&mut self, params: Arc<CryptoParams>) {
+        if !self.is_of(&params) {
+            self.session = Session::new(&params);
+            self.params = params;
+        }
+    }
+
+    /// Keeps what is known itself again. Nobody else may be at work with the row.
+    pub fn part(&mut self) {
+        let Some(row) = self.row.take() else { return };
+        for stream in row.streams().snapshot().streams {
+            if stream.ssrc != 0 {
+                self.rtp.put(stream.ssrc, stream.state);
+            }
+        }
+    }
+
     /// From now on what is known of streams of RTP is kept in this row, together with what the row knows. SSRCs that it has
     /// no place for stay here: it has been full since they came, so it never takes them.
     pub fn share(&mut self, row: SharedRow) {
@@ -95,7 +119,7 @@ impl Context {
             let ssrc = word(buffer, RTCP_SSRC);
             return self.rtcp.with(ssrc, |state| Ok(session.protect_rtcp(state, buffer, len)?));
         }
-        self.rtp(true, buffer, |session, state, buffer| session.protect_rtp(state, buffer, len))
+        self.rtp(true, 0, buffer, |session, state, buffer| session.protect_rtp(state, buffer, len))
     }
 
     /// Makes RTP, or RTCP, of a packet; returns its new length.
@@ -109,52 +133,42 @@ impl Context {
             return self.rtcp.with(ssrc, |state| Ok(session.unprotect_rtcp(state, packet)?));
         }
         let checked = !self.params.session().unauthenticated_srtp;
-        self.rtp(checked, packet, |session, state, packet| session.unprotect_rtp(state, packet))
+        self.rtp(checked, 0, packet, |session, state, packet| session.unprotect_rtp(state, packet))
     }
 
-    /// Like [`Self::unprotect`], for streams that may have begun long ago: of an SSRC that nothing is known of, rollover
-    /// counters are tried until one fits.
+    /// Like [`Self::unprotect`], for streams that are not always read: they may have begun long ago, or have gone on since.
+    /// Rollover counters ahead of what is known of an SSRC are tried until one fits.
     ///
     /// # Errors
     /// See [`Denied`].
     pub fn unprotect_joining(&mut self, rtcp: bool, packet: &mut [u8]) -> Result<usize, Denied> {
         let first = self.unprotect(rtcp, packet);
-        let Err(Denied::Refused(Refused::Authentication)) = first else { return first };
+        let Err(Denied::Refused(Refused::Authentication | Refused::Replayed)) = first else { return first };
         if rtcp || self.params.session().unauthenticated_srtp {
             return first;
         }
-        let session = &self.session;
-        let (ssrc, sequence) = (word(packet, RTP_SSRC), sequence(packet));
-        self.rtp.with(ssrc, |state| {
-            if state.next != 0 {
-                return Err(Refused::Authentication.into());
-            }
-            for rollovers in 1..=ROLLOVERS {
-                let index = rollovers << 16 | u64::from(sequence);
-                let mut tried = StreamState { next: index + 1, ..StreamState::default() };
-                if let Ok(length) = session.unprotect_rtp(&mut tried, packet) {
-                    // Nothing was accepted under it so far.
-                    let _ = tried.accept(index);
-                    *state = tried;
-                    return Ok(length);
-                }
-            }
-            Err(Refused::Authentication.into())
-        })
+        let work = |session: &Session, state: &mut StreamState, packet: &mut [u8]| {
+            session.unprotect_rtp(state, packet)
+        };
+        let joined = (1..=ROLLOVERS).find_map(|ahead| self.rtp(true, ahead, packet, work).ok());
+        joined.map_or(first, Ok)
     }
 
     /// Has a packet of RTP processed with the state of its SSRC, wherever that is. `checked`: no index is used twice.
+    /// `ahead`: by so many rollovers it is beyond where it is expected.
     fn rtp(
         &mut self,
         checked: bool,
+        ahead: u64,
         packet: &mut [u8],
         work: impl Fn(&Session, &mut StreamState, &mut [u8]) -> Result<usize, Refused>,
     ) -> Result<usize, Denied> {
         let session = &self.session;
         let (ssrc, sequence) = (word(packet, RTP_SSRC), sequence(packet));
         if let Some(row) = &self.row {
-            let outcome =
-                row::with(row.streams(), ssrc, sequence, checked, |state| work(session, state, packet));
+            let outcome = row::with(row.streams(), ssrc, sequence, ahead, checked, |state| {
+                work(session, state, packet)
+            });
             match outcome? {
                 Outcome::Done(length) => return Ok(length),
                 Outcome::Homeless(length, state) => {
@@ -166,7 +180,9 @@ impl Context {
                 Outcome::Elsewhere => {}
             }
         }
-        self.rtp.with(ssrc, |state| {
+        self.rtp.with(ssrc, |known| {
+            let mut moved = row::moved(known, sequence, ahead);
+            let state = moved.as_mut().unwrap_or(known);
             let index = index::guess(state.next, sequence).filter(|_| checked);
             if let Some(index) = index {
                 state.check(index).map_err(Refused::from)?;
@@ -175,6 +191,9 @@ impl Context {
             if let Some(index) = index {
                 // AES-GCM has taken note of it, and so has whoever decrypts.
                 let _ = state.accept(index);
+            }
+            if let Some(moved) = moved {
+                *known = moved;
             }
             Ok(length)
         })

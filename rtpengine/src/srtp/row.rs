@@ -28,11 +28,13 @@ pub(super) enum Outcome<T> {
 }
 
 /// Processes a packet with the state of its SSRC, which then takes note of it. Of those who process packets of one index
-/// at the same time, one succeeds. `checked`: not without authentication, when nothing is known about replay.
+/// at the same time, one succeeds. `checked`: not without authentication, when nothing is known about replay. `ahead`: by so
+/// many rollovers it is beyond where it is expected.
 pub(super) fn with<T>(
     streams: &SharedStreams,
     ssrc: u32,
     sequence: u16,
+    ahead: u64,
     checked: bool,
     work: impl FnOnce(&mut StreamState) -> Result<T, Refused>,
 ) -> Result<Outcome<T>, Denied> {
@@ -42,6 +44,9 @@ pub(super) fn with<T>(
     }
     let Some(place) = streams.find(ssrc) else { return Ok(Outcome::Elsewhere) };
     let mut state = place.stream().map(|stream| stream.snapshot().state).unwrap_or_default();
+    if let Some(moved) = moved(&state, sequence, ahead) {
+        state = moved;
+    }
     let index = index::guess(state.next, sequence).ok_or(Refused::NoIndex)?;
     if checked {
         state.check(index).map_err(Refused::from)?;
@@ -53,6 +58,13 @@ pub(super) fn with<T>(
         None => return Ok(Outcome::Homeless(value, state)),
     }
     Ok(Outcome::Done(value))
+}
+
+/// The state in which a packet is expected that is so many rollovers beyond where it is expected now; nothing was accepted
+/// there. `None`: in the state as it is.
+pub(super) fn moved(state: &StreamState, sequence: u16, ahead: u64) -> Option<StreamState> {
+    let index = index::guess(state.next, sequence).filter(|_| ahead > 0)? + (ahead << 16);
+    Some(StreamState { next: index + 1, ..StreamState::default() })
 }
 
 /// Has a row go on from what is known of a stream. `false`: others take all the room.

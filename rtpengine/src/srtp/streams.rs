@@ -68,6 +68,18 @@ impl Streams {
         Ok(result)
     }
 
+    /// Takes over what is known of an SSRC elsewhere.
+    pub(super) fn put(&mut self, ssrc: u32, state: StreamState) {
+        self.clock += 1;
+        if let Some(live) = self.live.iter_mut().find(|live| live.ssrc == ssrc) {
+            if live.state.next < state.next {
+                live.state = state;
+            }
+            return;
+        }
+        self.insert(Live { ssrc, used: self.clock, state });
+    }
+
     /// Offers all live streams, those used last first, and forgets those that are taken.
     pub(super) fn take_out(&mut self, mut take: impl FnMut(u32, &StreamState) -> bool) {
         self.live.sort_unstable_by_key(|live| std::cmp::Reverse(live.used));

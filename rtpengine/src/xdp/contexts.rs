@@ -1,7 +1,8 @@
 //! Which SRTP contexts exist, whose they are, and when they end.
 //!
-//! A context belongs to one direction of one socket. All flows that need it refer to it, so forks that lead to one socket
-//! encrypt for it under the same indices; and the relay keeps its own knowledge of the streams there from the first handover
+//! A context belongs to one direction of a key ring ([`rtpengine_core::io::RelayStream::keyring`]). All flows that need it
+//! refer to it: those of the sockets of one m-line, and those of forks that lead to one socket encrypt for it under the
+//! same indices; and the relay keeps its own knowledge of the streams there from the first handover
 //! on, so nothing is copied when a flow changes hands. It ends when no flow and no relay thread refers to it any more:
 //! then it rests, until no CPU can still be at work with it, and its keys are wiped.
 
@@ -109,27 +110,27 @@ impl FlowKeys {
 /// What a relay thread is to share with the kernel before a flow can be there.
 #[derive(Clone)]
 pub struct Share {
-    stream: StreamId,
+    keyring: StreamId,
     direction: Direction,
     keys: Arc<CryptoParams>,
     row: SharedRow,
 }
 
 impl Share {
-    /// Of the direction of a socket; `None`: it is not encrypted, or its keys are the kernel's alone.
+    /// Of the direction of a key ring; `None`: it is not encrypted, or its keys are the kernel's alone.
     pub(super) fn new(
-        stream: StreamId,
+        keyring: StreamId,
         direction: Direction,
         keys: Option<&Arc<CryptoParams>>,
         row: Option<&Arc<ContextRow>>,
     ) -> Option<Self> {
         let (keys, row) = (Arc::clone(keys?), Arc::clone(row?) as SharedRow);
-        Some(Self { stream, direction, keys, row })
+        Some(Self { keyring, direction, keys, row })
     }
 
     /// Has the relay thread share it.
     pub(super) fn make(&self, states: &mut dyn crate::relay::SrtpStates) -> bool {
-        states.share(self.stream, self.direction, &self.keys, Arc::clone(&self.row))
+        states.share(self.keyring, self.direction, &self.keys, Arc::clone(&self.row))
     }
 }
 
@@ -191,18 +192,18 @@ impl Contexts {
         Some(Some(row))
     }
 
-    /// The context for keys of a direction of a socket. `current`: what the flow has now.
+    /// The context for keys of a direction of a key ring. `current`: what the flow has now.
     ///
     /// # Errors
     /// [`Reason::Srtp`]: the program cannot do it; others as the maps.
     pub fn acquire(
         &mut self,
-        stream: StreamId,
+        keyring: StreamId,
         direction: Direction,
         params: &Arc<CryptoParams>,
         current: Option<&Arc<ContextRow>>,
     ) -> Result<Arc<ContextRow>, Reason> {
-        let known = self.known.get(&(stream, direction)).filter(|known| known.params == *params);
+        let known = self.known.get(&(keyring, direction)).filter(|known| known.params == *params);
         if let Some(row) = known.and_then(|known| known.row.upgrade()) {
             return Ok(row);
         }
@@ -215,7 +216,7 @@ impl Contexts {
             None => self.make(params.suite(), context, hash_key)?,
         };
         let known = Known { params: Arc::clone(params), row: Arc::downgrade(&row) };
-        self.known.insert((stream, direction), known);
+        self.known.insert((keyring, direction), known);
         Ok(row)
     }
 

@@ -186,12 +186,14 @@ mod tests {
     fn spec() -> FlowSpec {
         FlowSpec {
             stream: StreamId(1),
+            keyring: StreamId(1),
             local: "192.0.2.1:30000".parse().unwrap(),
             rtcp_mux: true,
             source: "198.51.100.7:4000".parse().unwrap(),
             mismatch: SourceMismatch::Drop,
             outputs: smallvec![FlowOutput {
                 stream: StreamId(2),
+                keyring: StreamId(2),
                 from: "[2001:db8::1]:30002".parse().unwrap(),
                 to: "[2001:db8::9]:5000".parse().unwrap(),
                 tos: Some(184),

@@ -64,6 +64,7 @@ mod tests {
     fn packets_and_the_owner_keep_an_orphan_alive() {
         let spec = FlowSpec {
             stream: StreamId(1),
+            keyring: StreamId(1),
             local: "127.0.0.1:1".parse().unwrap(),
             rtcp_mux: false,
             source: "127.0.0.1:2".parse().unwrap(),

@@ -17,12 +17,17 @@ use rtpengine::dtls::{
     Association, CertCipher, CertificateOptions, DtlsOptions, Engine, Event, Fingerprint, HashFunction,
     Identity, Limits, PROFILES, Role, SrtpKeys, Transmit,
 };
-use rtpengine_core::io::StreamId;
+use rtpengine_core::io::{DtlsRoute, StreamId};
 
 /// The stream all tests use unless they say otherwise.
 pub const STREAM: StreamId = StreamId(7);
 /// OpenSSL's timers take real time; nothing takes longer than this.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// By the socket that has the name of its stream.
+pub fn route(socket: StreamId, peer: SocketAddr) -> DtlsRoute {
+    DtlsRoute { socket, peer }
+}
 
 pub fn unix_seconds() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
@@ -67,7 +72,7 @@ impl Party {
             epoch: 1,
             role,
             identity: Arc::clone(&self.identity),
-            remote: Some(peer.address),
+            remote: Some(route(STREAM, peer.address)),
             fingerprints: vec![sha256(&peer.identity)],
             profiles: PROFILES.to_vec(),
         }
@@ -79,7 +84,7 @@ impl Party {
     }
 
     pub fn receive(&mut self, source: SocketAddr, datagram: &[u8]) {
-        self.engine.receive(Instant::now(), STREAM, source, false, datagram);
+        self.engine.receive(Instant::now(), STREAM, route(STREAM, source), false, datagram);
     }
 
     /// What it wants sent, in order.

@@ -15,6 +15,7 @@ fn flow(local: &str, source: &str, from: &str, to: &str) -> FlowSpec {
         source: source.parse().unwrap(),
         outputs: smallvec![FlowOutput {
             stream: SINK,
+            keyring: SINK,
             from: from.parse().unwrap(),
             to: to.parse().unwrap(),
             tos: None,

@@ -229,12 +229,14 @@ pub const SINK: StreamId = StreamId(2);
 pub fn forward() -> FlowSpec {
     FlowSpec {
         stream: FORWARD,
+        keyring: FORWARD,
         local: ENGINE_A.parse().unwrap(),
         rtcp_mux: false,
         source: CALLER.parse().unwrap(),
         mismatch: SourceMismatch::Punt,
         outputs: smallvec![FlowOutput {
             stream: SINK,
+            keyring: SINK,
             from: ENGINE_B.parse().unwrap(),
             to: CALLEE.parse().unwrap(),
             tos: None,

@@ -103,6 +103,7 @@ impl Side {
     /// What the relay is told of it.
     pub fn settings(&self, component: Component, sinks: &[Port]) -> RelayStream {
         let mut config = settings(component, Some(self.party.address), sinks);
+        config.keyring = self.port.stream;
         config.receive_crypto.clone_from(&self.keys.receive);
         config.transmit_crypto.clone_from(&self.keys.transmit);
         config

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::aiortc::{Aiortc, Candidates, NEEDS, Role};
 
 const PACKETS: u64 = 100;
+const ROUNDS: u64 = 2;
 
 /// Both send until they hear each other: a party may be done with its handshake before the daemon is.
 fn meet(one: &mut Aiortc, two: &mut Aiortc) {
@@ -31,11 +32,36 @@ fn meet(one: &mut Aiortc, two: &mut Aiortc) {
 }
 
 fn talk(one: &mut Aiortc, two: &mut Aiortc) {
-    for _ in 0..2 {
+    for _ in 0..ROUNDS {
         let (from_one, from_two) = (one.send(PACKETS), two.send(PACKETS));
         two.hears(&from_one);
         one.hears(&from_two);
     }
+}
+
+/// Packets that the kernel has decrypted, encrypted and forwarded of what each tag sends, by whichever of its ways.
+fn forwarded(engine: &Engine) -> [u64; 2] {
+    let flows = flows::of_call(engine.daemon.table(), "c").unwrap();
+    assert!(flows.iter().all(|flow| flow.decrypt.is_some() && flow.encrypt.is_some()), "{flows:?}");
+    let of = |tag| {
+        flows.iter().filter(move |flow| flow.tag == tag && flow.path == "kernel").map(|flow| flow.packets)
+    };
+    ["a", "b"].map(|tag| of(tag).sum())
+}
+
+/// Talks until the kernel has taken over, then has it forward everything.
+fn talk_in_kernel(engine: &Engine, one: &mut Aiortc, two: &mut Aiortc) {
+    let start = forwarded(engine);
+    flows::wait_until("the kernel forwards both directions", || {
+        let (from_one, from_two) = (one.send(1), two.send(1));
+        two.hears(&from_one);
+        one.hears(&from_two);
+        Ok(forwarded(engine).iter().zip(start).all(|(now, start)| *now > start))
+    })
+    .unwrap();
+    let before = forwarded(engine);
+    talk(one, two);
+    assert_eq!(forwarded(engine), before.map(|count| count + ROUNDS * PACKETS), "by the kernel alone");
 }
 
 /// What the others build on: aiortc works in the namespaces, and payloads go through it untouched.
@@ -55,9 +81,7 @@ fn directly() {
     caller.hang_up();
 }
 
-#[test]
-fn through_the_daemon_over_ipv4() {
-    let candidates = Candidates::Ipv4;
+fn through(candidates: Candidates) {
     if !available(NEEDS) {
         return;
     }
@@ -72,6 +96,18 @@ fn through_the_daemon_over_ipv4() {
     callee.connected();
     meet(&mut caller, &mut callee);
     talk(&mut caller, &mut callee);
+    talk_in_kernel(&engine, &mut caller, &mut callee);
     engine.ng.delete("c", "a").unwrap();
     engine.daemon.stop().unwrap();
+}
+
+#[test]
+fn through_the_daemon_over_ipv4() {
+    through(Candidates::Ipv4);
+}
+
+/// They are free to choose a pair, and to change over to another one.
+#[test]
+fn through_the_daemon_over_either_family() {
+    through(Candidates::Both);
 }

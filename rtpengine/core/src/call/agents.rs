@@ -71,6 +71,29 @@ impl Agents {
         ufrags
     }
 
+    /// Where authentic checks have come to a socket from.
+    pub(super) fn heard(&self, stream: StreamId) -> SmallVec<[SocketAddr; 1]> {
+        let names = self.by_stream.get(&stream).into_iter().flatten();
+        let running = names.filter_map(|name| self.running.get(name));
+        let base = |running: &Running| {
+            running.told.sockets.iter().find(|socket| socket.stream == stream).map(|socket| socket.base)
+        };
+        let mut sources: SmallVec<[SocketAddr; 1]> = SmallVec::new();
+        for (running, local) in running.filter_map(|running| Some((running, base(running)?))) {
+            for source in running.agent.heard(local) {
+                if !sources.contains(&source) {
+                    sources.push(source);
+                }
+            }
+        }
+        sources
+    }
+
+    /// How many there are.
+    pub(super) fn running(&self) -> u64 {
+        self.running.len() as u64
+    }
+
     /// What became of the datagrams handed in, since the start.
     pub(super) fn counters(&self) -> Counters {
         self.running.values().map(|running| running.agent.counters()).fold(self.past, add)
@@ -242,12 +265,18 @@ impl Engine {
         names
             .sort_by_key(|name| agents.running.get(name).is_none_or(|running| running.told.remote.is_none()));
         for name in names {
+            let agents = &mut self.agents;
+            let before = agents.heard(stream);
             let Some(running) = agents.running.get_mut(&name) else { continue };
             let local =
                 running.told.sockets.iter().find(|socket| socket.stream == stream).map(|socket| socket.base);
             if local.is_some_and(|local| running.agent.handle_datagram(now, local, source, bytes)) {
                 let news = agents.collect(name, &mut self.outputs);
+                let other = self.agents.heard(stream) != before;
                 self.found(name, &news);
+                if other && news.is_empty() {
+                    self.plan(name.0);
+                }
                 return;
             }
         }

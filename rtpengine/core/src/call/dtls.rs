@@ -1,6 +1,6 @@
-//! DTLS-SRTP of the sockets of a call: which associations the shell is to have, and what it says of them.
+//! DTLS-SRTP of the components of a call: which associations the shell is to have, and what it says of them.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use rtpengine_common::srtp::Suite;
 use smallvec::{SmallVec, smallvec};
@@ -8,21 +8,21 @@ use smallvec::{SmallVec, smallvec};
 use super::{
     encryption::Keys,
     engine::{CallKey, Engine},
-    media::Side,
+    media::{Face, Side},
     model::Call,
     party::PartyId,
     socket::Socket,
 };
 use crate::{
     io::{
-        DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, Learning, Now, Reason, RelayStream,
-        StreamId,
+        DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, DtlsRoute, Learning, Now, Reason,
+        RelayStream, StreamId,
     },
     sdp::security::Fingerprint,
     secure::dtls,
 };
 
-/// The association a socket is to have: that of its face, and for whom.
+/// The association a component is to have: that of its face, and for whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Association {
     /// Forks share sockets, but not their keys.
@@ -31,6 +31,22 @@ pub(super) struct Association {
     identity: Arc<DtlsIdentity>,
     generation: u32,
     fingerprints: SmallVec<[Fingerprint; 1]>,
+}
+
+/// How a component can be reached, by us and by its party.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Reach {
+    sockets: SmallVec<[StreamId; 2]>,
+    remote: Option<DtlsRoute>,
+}
+
+impl Reach {
+    /// Of a component of a face, by its number in ICE.
+    pub(super) fn of(call: &Call, face: &Face, component: u16) -> Self {
+        let way = if component == 1 { face.way_out() } else { face.rtcp_way_out() };
+        let remote = way.and_then(|socket| Some(DtlsRoute { socket, peer: call.socket(socket)?.reached()? }));
+        Self { sockets: face.component(component).collect(), remote }
+    }
 }
 
 impl Association {
@@ -51,12 +67,12 @@ impl Association {
     }
 }
 
-/// What a socket has of DTLS.
+/// What a component has of DTLS, kept with its first socket.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SocketDtls {
     /// Counts the openings.
     epoch: u32,
-    told: Option<(Association, Option<SocketAddr>)>,
+    told: Option<(Association, Reach)>,
     keys: Option<(PartyId, Keys)>,
 }
 
@@ -77,24 +93,28 @@ impl SocketDtls {
 }
 
 impl Socket {
-    /// Notes the association the socket is to have; what the shell has to do for it.
-    pub(super) fn associate(&mut self, wanted: Option<Association>) -> SmallVec<[DtlsCommand; 2]> {
-        let (stream, remote) = (self.stream, self.reached());
-        let Some(wanted) = wanted else {
+    /// Notes the association that the component of this first socket is to have; what the shell has to do for it.
+    pub(super) fn associate(&mut self, wanted: Option<(Association, Reach)>) -> SmallVec<[DtlsCommand; 2]> {
+        let stream = self.stream;
+        let Some((wanted, reach)) = wanted else {
             self.dtls.keys = None;
             return self.dtls.told.take().map(|_| DtlsCommand::Close { stream }).into_iter().collect();
         };
-        let told = self.dtls.told.replace((wanted.clone(), remote));
-        if let Some((before, address)) = told
+        let told = self.dtls.told.replace((wanted.clone(), reach.clone()));
+        if let Some((before, known)) = told
             && (before == wanted || wanted.completes(&before))
         {
+            let Reach { sockets, remote } = reach;
             // A party that signals no address any more is still where it was.
-            self.dtls.told = Some((wanted.clone(), remote.or(address)));
-            let moved = remote.filter(|remote| address != Some(*remote));
+            let still = known.remote.filter(|known| sockets.contains(&known.socket));
+            self.dtls.told =
+                Some((wanted.clone(), Reach { sockets: sockets.clone(), remote: remote.or(still) }));
+            let other = (sockets != known.sockets).then_some(DtlsCommand::Sockets { stream, sockets });
+            let moved = remote.filter(|remote| known.remote != Some(*remote));
             let moved = moved.map(|remote| DtlsCommand::Remote { stream, remote });
             let completed = (before != wanted)
                 .then_some(DtlsCommand::Fingerprints { stream, fingerprints: wanted.fingerprints });
-            return moved.into_iter().chain(completed).collect();
+            return other.into_iter().chain(moved).chain(completed).collect();
         }
         if self.dtls.keys.as_ref().is_some_and(|(party, _)| *party != wanted.party) {
             self.dtls.keys = None;
@@ -104,7 +124,8 @@ impl Socket {
             epoch: self.dtls.epoch,
             role: wanted.role,
             identity: wanted.identity,
-            remote,
+            sockets: reach.sockets,
+            remote: reach.remote,
             fingerprints: wanted.fingerprints,
         };
         smallvec![DtlsCommand::Open { stream, association: Box::new(association) }]
@@ -112,7 +133,7 @@ impl Socket {
 }
 
 impl Engine {
-    /// Takes in what the shell says of the association of a stream.
+    /// Takes in what the shell says of the association of the component whose first socket `stream` is.
     pub(super) fn dtls_event(
         &mut self,
         now: Now,
@@ -162,7 +183,7 @@ impl Engine {
                 let pairs = call.dialogues.iter_mut().flat_map(|dialogue| &mut dialogue.medias);
                 let mut yielded = false;
                 for face in pairs.flat_map(|pair| pair.faces.both_mut()) {
-                    let own = face.streams().any(|own| own == stream);
+                    let own = face.rtp == Some(stream) || face.rtcp == Some(stream);
                     yielded |= own && face.encryption.yield_role();
                 }
                 if !yielded {
@@ -175,11 +196,11 @@ impl Engine {
     }
 }
 
-/// The face a socket belongs to.
-fn face_of(call: &Call, stream: StreamId) -> Option<&super::media::Face> {
+/// The face that a component belongs to, by its first socket.
+fn face_of(call: &Call, stream: StreamId) -> Option<&Face> {
     let pairs = call.dialogues.iter().flat_map(|dialogue| &dialogue.medias);
     let mut faces = pairs.flat_map(|pair| Side::BOTH.map(|side| pair.faces.get(side)));
-    faces.find(|face| face.streams().any(|own| own == stream))
+    faces.find(|face| face.rtp == Some(stream) || face.rtcp == Some(stream))
 }
 
 /// What a wire does as long as keys are missing: nothing reaches a party in the clear that expects SRTP, and nothing is

@@ -9,6 +9,7 @@ use super::{
     agents::Agents,
     draft::{Draft, Workshop},
     error::CallError,
+    fragment::Early,
     interfaces::Interfaces,
     limits::SystemLoad,
     looping,
@@ -46,6 +47,7 @@ pub struct Engine {
     pub(super) by_stream: AHashMap<StreamId, CallKey>,
     pub(super) interfaces: Interfaces,
     pub(super) agents: Agents,
+    pub(super) early: Early,
     pub(super) tally: Tally,
     pub(super) system: SystemLoad,
     pub(super) outputs: Vec<Output>,
@@ -66,6 +68,7 @@ impl Engine {
             agents: Agents::new(clock, &config.software_id),
             interfaces: Interfaces::new(&config),
             config,
+            early: Early::default(),
             calls: SlotMap::with_key(),
             by_id: AHashMap::new(),
             by_stream: AHashMap::new(),
@@ -126,6 +129,12 @@ impl Engine {
             | Command::InjectStart
             | Command::InjectStop) => Err(CallError::NotBuilt(later.wire_name())),
         };
+        if result.is_ok()
+            && matches!(request.command, Command::Offer | Command::Answer)
+            && let Some(call_id) = &request.call_id
+        {
+            self.take_early_fragments(now, call_id, plane);
+        }
         let reply = result.unwrap_or_else(|error| match error {
             CallError::Limit(limit) if request.supports_load_limit => Reply::load_limit(limit.to_string()),
             error => Reply::error(error.to_string()),
@@ -158,7 +167,7 @@ impl Engine {
         match event {
             MediaEvent::EndpointSettled { endpoint, epoch, .. } => {
                 socket.alive_mono_us = now.mono_us;
-                if !socket.learns()
+                if !socket.may_settle(endpoint)
                     || epoch != socket.epoch
                     || (socket.settled && socket.endpoint == Some(endpoint))
                 {

@@ -1,27 +1,27 @@
 //! ICE towards the parties of an m-line, as far as signalling settles it. The agents that carry it out are in `agents`.
 
+mod signal;
+mod wording;
+
 use std::net::{IpAddr, SocketAddr};
 
 use smallvec::SmallVec;
 
 use super::media::Face;
 use crate::{
-    ice::{Credentials, LocalCandidate, Remote},
+    ice::Credentials,
     io::StreamId,
-    ng::{Flag, IceLite, IceMode, Request},
-    sdp::{
-        SecretLine,
-        security::{Candidate, CandidateAddress, CandidateKind, Ice, Transport},
-    },
+    ng::{Flag, IceLite, Request},
+    sdp::security::Ice,
     secure::KeySource,
 };
+
+pub(super) use signal::Signal;
+pub(super) use wording::{Wording, lines};
 
 /// Names an agent within its call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct AgentId(pub(super) u32);
-
-/// Most candidates remembered of a party's m-line, trickled ones included.
-const MAX_CANDIDATES: usize = 128;
 
 /// ICE towards one party of an m-line.
 #[derive(Clone, Debug, Default)]
@@ -90,127 +90,6 @@ pub(super) enum Standing {
     Spare,
     /// Nothing may be sent.
     Lost,
-}
-
-/// What a party signalled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Signal {
-    credentials: Credentials,
-    lite: bool,
-    trickle: bool,
-    candidates: Vec<Heard>,
-}
-
-/// A candidate that checks can be sent to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Heard {
-    foundation: String,
-    component: u16,
-    priority: u32,
-    address: SocketAddr,
-    kind: CandidateKind,
-    related: Option<SocketAddr>,
-}
-
-impl Heard {
-    fn of(candidate: &Candidate<'_>) -> Option<Self> {
-        Some(Self {
-            foundation: candidate.foundation.to_owned(),
-            component: candidate.component,
-            priority: candidate.priority,
-            address: candidate.udp_address()?,
-            kind: candidate.kind,
-            related: candidate.related,
-        })
-    }
-
-    fn candidate(&self) -> Candidate<'_> {
-        Candidate {
-            foundation: &self.foundation,
-            component: self.component,
-            transport: Transport::Udp,
-            priority: self.priority,
-            address: CandidateAddress::Ip(self.address.ip()),
-            port: self.address.port(),
-            kind: self.kind,
-            related: self.related,
-            ufrag: None,
-        }
-    }
-}
-
-impl Signal {
-    /// Reads it off a media section. `None` where the section has no ICE.
-    pub(super) fn of(ice: &Ice<'_>) -> Option<Self> {
-        let remote = Remote::of(ice)?;
-        let mut signal = Self {
-            credentials: remote.credentials,
-            lite: remote.lite,
-            trickle: remote.trickle,
-            candidates: Vec::new(),
-        };
-        signal.extend(ice);
-        Some(signal)
-    }
-
-    fn extend(&mut self, ice: &Ice<'_>) {
-        for candidate in ice.candidates.iter().filter_map(Heard::of) {
-            if self.candidates.len() < MAX_CANDIDATES && !self.candidates.contains(&candidate) {
-                self.candidates.push(candidate);
-            }
-        }
-    }
-
-    /// Adds what a fragment brings. `false`: it is about other credentials.
-    pub(super) fn trickle(&mut self, fragment: &Ice<'_>) -> bool {
-        if fragment.ufrag.is_some_and(|ufrag| ufrag != self.credentials.ufrag()) {
-            return false;
-        }
-        self.extend(fragment);
-        self.trickle &= !fragment.end_of_candidates;
-        true
-    }
-
-    pub(super) fn credentials(&self) -> &Credentials {
-        &self.credentials
-    }
-
-    /// Hands the agent's form of it to `take`.
-    pub(super) fn with<T>(&self, take: impl FnOnce(&Remote<'_>) -> T) -> T {
-        let candidates: Vec<Candidate<'_>> = self.candidates.iter().map(Heard::candidate).collect();
-        take(&Remote {
-            credentials: self.credentials.clone(),
-            lite: self.lite,
-            trickle: self.trickle,
-            candidates: &candidates,
-        })
-    }
-}
-
-/// How ICE is written for the receiver of a body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Wording {
-    /// None of it.
-    #[default]
-    Without,
-    /// Ours alone.
-    Ours,
-    /// Ours beside the sender's, with its credentials; `relay`: as a relay, and in place of the sender's relays.
-    Beside {
-        /// `ICE=force-relay`
-        relay: bool,
-    },
-}
-
-impl Wording {
-    fn of(mode: IceMode, present: bool) -> Self {
-        match (mode, present) {
-            (IceMode::Remove, _) | (IceMode::Default | IceMode::ForceRelay, false) => Self::Without,
-            (IceMode::Force, _) | (IceMode::Default, true) | (IceMode::Optional, false) => Self::Ours,
-            (IceMode::Optional, true) => Self::Beside { relay: false },
-            (IceMode::ForceRelay, true) => Self::Beside { relay: true },
-        }
-    }
 }
 
 /// `ICE-lite` of an offer.
@@ -424,50 +303,4 @@ impl Face {
     pub(super) fn rtcp_way_out(&self) -> Option<StreamId> {
         self.ice.way(2).filter(|_| self.rtcp.is_some()).or(self.rtcp)
     }
-}
-
-/// The lines for the receiver of a body, without `a=`.
-pub(super) fn lines(leg: &Leg, wording: Wording, trickle: bool) -> Vec<SecretLine> {
-    let mut lines: Vec<String> = Vec::new();
-    let relay = match wording {
-        Wording::Without => return Vec::new(),
-        Wording::Ours => {
-            lines.push(format!("ice-ufrag:{}", leg.local.ufrag()));
-            lines.push(format!("ice-pwd:{}", leg.local.password()));
-            None
-        }
-        Wording::Beside { relay } => Some(relay),
-    };
-    if trickle && relay.is_none() {
-        lines.push("ice-options:trickle".to_owned());
-    }
-    for local in candidates(&leg.sockets) {
-        let kind = if relay == Some(true) { CandidateKind::Relay } else { CandidateKind::Host };
-        let mut candidate = local.sdp(kind);
-        // Not one of the sender's.
-        let foundation = format!("proxy{}", candidate.foundation);
-        if relay.is_some() {
-            candidate.priority = local.priority(CandidateKind::Relay);
-            candidate.foundation = &foundation;
-        }
-        lines.push(format!("candidate:{candidate}"));
-    }
-    if trickle && relay.is_none() {
-        lines.push("end-of-candidates".to_owned());
-    }
-    lines.into_iter().map(SecretLine).collect()
-}
-
-/// Candidates as an agent over these sockets has them.
-fn candidates(sockets: &[LegSocket]) -> Vec<LocalCandidate> {
-    let mut candidates: Vec<LocalCandidate> = Vec::new();
-    for socket in sockets {
-        candidates.extend(LocalCandidate::next(
-            &candidates,
-            socket.component,
-            socket.base,
-            socket.advertised,
-        ));
-    }
-    candidates
 }

@@ -188,6 +188,25 @@ impl Face {
         self.way_out().into_iter().chain(self.rtcp_way_out())
     }
 
+    /// The sockets of a component, by its number in ICE: 1 = RTP, 2 = RTCP where it has some of its own. The first one's
+    /// name is the component's.
+    pub(super) fn component(&self, number: u16) -> impl Iterator<Item = StreamId> {
+        let rtp = number == 1;
+        let first = if rtp { self.rtp } else { self.rtcp };
+        let spares =
+            self.spares.iter().filter_map(move |spare| if rtp { Some(spare.rtp) } else { spare.rtcp });
+        first.into_iter().flat_map(move |first| std::iter::once(first).chain(spares.clone()))
+    }
+
+    /// The first socket of the component that a socket belongs to.
+    pub(super) fn first_of(&self, stream: StreamId) -> Option<StreamId> {
+        let mut components = [1, 2].into_iter().map(|number| self.component(number));
+        components.find_map(|mut sockets| {
+            let first = sockets.next()?;
+            (first == stream || sockets.any(|other| other == stream)).then_some(first)
+        })
+    }
+
     /// All sockets.
     pub(super) fn sockets(&self) -> impl Iterator<Item = StreamId> {
         let spares = self.spares.iter().flat_map(|spare| std::iter::once(spare.rtp).chain(spare.rtcp));

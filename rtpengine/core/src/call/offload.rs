@@ -19,7 +19,8 @@ use crate::io::{
     StreamId,
 };
 
-/// The flow for a socket, or why there must be none. `transmit`: what is encrypted with towards the party of its sink.
+/// The flow for a socket, or why there must be none. `transmit`: the key ring of its sink, and what is encrypted with
+/// towards that party.
 ///
 /// Held streams stay in userspace: little arrives on them, and they resume without waiting for the kernel.
 pub(super) fn decide(
@@ -27,7 +28,7 @@ pub(super) fn decide(
     interfaces: &Interfaces,
     offload: bool,
     wire: &Wire,
-    transmit: Option<Arc<CryptoParams>>,
+    (keyring, transmit): (StreamId, Option<Arc<CryptoParams>>),
 ) -> Result<FlowSpec, Reason> {
     if !offload {
         return Err(Reason::TableOff);
@@ -75,7 +76,7 @@ pub(super) fn decide(
         _ if dropped => None,
         Some(to) => {
             let (stream, from, tos) = (sink.stream, sink.local, call.tos);
-            Some(FlowOutput { stream, from, to, tos, crypto: transmit.clone() })
+            Some(FlowOutput { stream, keyring, from, to, tos, crypto: transmit.clone() })
         }
         None => return Err(Reason::NoEndpoint),
     };
@@ -84,12 +85,15 @@ pub(super) fn decide(
         return Err(Reason::Srtp);
     }
     let mismatch = match wire.relay.source_policy {
+        // A way that ICE has not chosen is for the address alone that has shown itself there.
+        SourcePolicy::Accept if !wire.relay.ice.is_empty() && !wire.relay.ice_chosen => SourceMismatch::Punt,
         SourcePolicy::Accept => SourceMismatch::Ignore,
         SourcePolicy::Strict => SourceMismatch::Drop,
         SourcePolicy::Handover => SourceMismatch::Punt,
     };
     Ok(FlowSpec {
         stream: wire.stream,
+        keyring: wire.relay.keyring,
         local: socket.local,
         rtcp_mux,
         source,

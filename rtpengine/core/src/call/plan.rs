@@ -6,7 +6,7 @@ use super::{
     agents::standings,
     codecs,
     dialogue::Dialogue,
-    dtls::{Association, withhold},
+    dtls::{Association, Reach, withhold},
     encryption::{self, Treatment},
     engine::{CallKey, Engine},
     fanout,
@@ -37,8 +37,8 @@ pub(super) struct Wire {
     /// That party.
     pub(super) party: PartyId,
     pub(super) treatment: Treatment,
-    /// The DTLS association the socket is to have.
-    association: Option<Association>,
+    /// The DTLS association of the component whose first socket this is.
+    association: Option<(Association, Reach)>,
 }
 
 impl Wire {
@@ -55,22 +55,25 @@ impl Engine {
         let Some(call) = self.calls.get_mut(key) else { return };
         if !call.agents.is_empty() || call.sockets.iter().any(|socket| !socket.learns()) {
             for (stream, standing) in standings(call) {
+                let heard = self.agents.heard(stream);
                 if let Some(socket) = call.socket_mut(stream) {
-                    socket.follow(standing);
+                    socket.follow(standing, &heard);
                 }
             }
         }
         let mut wires = wires(call, &self.config);
         for wire in &mut wires {
             wire.relay.ice = self.agents.ufrags(wire.stream);
+            wire.relay.vouched = self.agents.heard(wire.stream);
         }
         let mut removes = Vec::new();
         let mut configures = Vec::new();
         let mut installs = Vec::new();
         let mut handshakes = Vec::new();
-        let keyed = wires.iter().filter(|wire| wire.relay.transmit_crypto.is_some());
-        let transmit: SmallVec<[_; 4]> =
-            keyed.map(|wire| (wire.stream, wire.relay.transmit_crypto.clone())).collect();
+        let transmit: SmallVec<[_; 4]> = wires
+            .iter()
+            .map(|wire| (wire.stream, (wire.relay.keyring, wire.relay.transmit_crypto.clone())))
+            .collect();
         let waits = |wire: &&Wire| {
             wire.relay.handling.awaits_packets && !media_flags::has_heard(call, wire.stream, &wire.relay)
         };
@@ -82,7 +85,7 @@ impl Engine {
             }
             let sink = wire.relay.sinks.first();
             let transmit = transmit.iter().find(|(stream, _)| Some(stream) == sink);
-            let transmit = transmit.and_then(|(_, keys)| keys.clone());
+            let transmit = transmit.map_or((stream, None), |(_, keys)| keys.clone());
             let waits = sink.is_some_and(|sink| waiting.contains(sink));
             let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire, transmit)
                 .and_then(|flow| if waits { Err(Reason::NatWait) } else { Ok(flow) });
@@ -126,10 +129,14 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
             for side in Side::BOTH {
                 let rtp = pair.carries == Carries::Rtp;
                 let wanted = pair.faces.get(side).encryption.association().filter(|_| rtp);
-                let party = *dialogue.parties.get(side);
+                let (party, face) = (*dialogue.parties.get(side), pair.faces.get(side));
                 for (stream, relay) in face_wires(call, config, dialogue, pair, side) {
                     let treatment = encryption::treatment(pair);
-                    let association = wanted.map(|wanted| Association::of(party, wanted));
+                    let mut components = [(1, face.rtp), (2, face.rtcp)].into_iter();
+                    let component = components.find(|(_, first)| *first == Some(stream));
+                    let association = wanted.zip(component).map(|(wanted, (component, _))| {
+                        (Association::of(party, wanted), Reach::of(call, face, component))
+                    });
                     let wire =
                         Wire { stream, relay, dialogue: index, media, side, party, treatment, association };
                     match wires.iter_mut().find(|known| known.stream == stream) {
@@ -194,8 +201,9 @@ fn face_wires(
     let mut wires: SmallVec<[_; 2]> = rtp.chain(rtcp).collect();
     let keys = |side: Side, stream: StreamId| {
         let party = *dialogue.parties.get(side);
-        let from_dtls = call.socket(stream).and_then(|socket| socket.dtls.keys(party));
-        pair.faces.get(side).encryption.keys(from_dtls)
+        let face = pair.faces.get(side);
+        let first = face.first_of(stream).and_then(|first| call.socket(first));
+        face.encryption.keys(first.and_then(|socket| socket.dtls.keys(party)))
     };
     for (stream, relay) in &mut wires {
         let own = keys(side, *stream);
@@ -276,6 +284,7 @@ fn settings(
         sinks: SmallVec::new(),
         rtcp_sinks: SmallVec::new(),
         discard: None,
+        keyring: face.rtp.unwrap_or(stream),
         handling: Handling::default(),
         filter: None,
         copies: None,
@@ -283,6 +292,7 @@ fn settings(
         transmit_crypto: None,
         ice: SmallVec::new(),
         ice_chosen: chosen,
+        vouched: SmallVec::new(),
         awaits_keys: false,
         passes_dtls: false,
         rtcp: RtcpUse::Unread,

@@ -300,7 +300,9 @@ fn media_info(
         let socket = call.socket(stream)?;
         let counters = plane.counters(stream);
         let path = socket.shown_path();
-        let suite = suite.or_else(|| socket.dtls.suite().filter(|_| face.encryption.is_dtls()));
+        let first = face.first_of(stream).and_then(|first| call.socket(first));
+        let from_dtls = || first.filter(|_| face.encryption.is_dtls())?.dtls.suite();
+        let suite = suite.or_else(from_dtls);
         let mut flags = vec![if socket.rtcp { "RTCP" } else { "RTP" }];
         if socket.endpoint.is_some() {
             flags.push("filled");

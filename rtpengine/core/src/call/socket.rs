@@ -62,8 +62,8 @@ impl Socket {
         }
     }
 
-    /// Takes over what ICE has found.
-    pub(super) fn follow(&mut self, standing: Standing) {
+    /// Takes over what ICE has found. `heard`: where its checks have come from.
+    pub(super) fn follow(&mut self, standing: Standing, heard: &[SocketAddr]) {
         let before = std::mem::replace(&mut self.standing, standing);
         let (endpoint, settled) = match standing {
             Standing::Free if before == Standing::Free => return,
@@ -71,7 +71,11 @@ impl Socket {
             // Until there is a new way the old one is good.
             Standing::Checking => return,
             Standing::Chosen(remote) => (Some(remote), true),
-            Standing::Spare => (self.endpoint, false),
+            // The party may go on sending here, or always send here: it chooses its own way out.
+            Standing::Spare => match self.endpoint.filter(|known| heard.contains(known)) {
+                Some(known) => (Some(known), self.settled && before == Standing::Spare),
+                None => (heard.last().copied(), false),
+            },
             Standing::Lost => (None, false),
         };
         if (self.endpoint, self.settled) != (endpoint, settled) {
@@ -93,6 +97,11 @@ impl Socket {
     /// Whether packets show where the party is: not where ICE does.
     pub(super) fn learns(&self) -> bool {
         self.standing == Standing::Free
+    }
+
+    /// Whether the party may be at `endpoint` by what is known otherwise.
+    pub(super) fn may_settle(&self, endpoint: SocketAddr) -> bool {
+        self.learns() || (self.standing == Standing::Spare && self.endpoint == Some(endpoint))
     }
 
     /// Forgets what was learned about the party's address.

@@ -12,7 +12,7 @@ use crate::{
     ng::{
         Command, Dict, Reply,
         statistics::{
-            Current, InterfaceStatistics, ProxyStatistics, Statistics, Total, Traffic, VoipMetrics,
+            Current, Figures, InterfaceStatistics, ProxyStatistics, Statistics, Total, Traffic, VoipMetrics,
         },
     },
 };
@@ -221,6 +221,20 @@ impl Engine {
         Reply::ok_with(Dict::new().with("statistics", self.statistics_model(now, plane).to_dict()))
     }
 
+    fn ice_figures(&self) -> Figures {
+        let counters = self.ice_counters();
+        Figures {
+            name: "icestatistics",
+            counts: vec![
+                ("agents", self.agents.running()),
+                ("accepted", counters.accepted),
+                ("malformed", counters.malformed),
+                ("refused", counters.refused),
+                ("limited", counters.limited),
+            ],
+        }
+    }
+
     /// All figures of the daemon, running calls included.
     #[must_use]
     pub fn statistics_model(&self, now: Now, plane: &dyn MediaPlane) -> Statistics {
@@ -266,6 +280,7 @@ impl Engine {
             voip: all.voip,
             control: tally.proxies.clone(),
             interfaces: interfaces.collect(),
+            own: std::iter::once(self.ice_figures()).chain(plane.figures()).collect(),
         }
     }
 

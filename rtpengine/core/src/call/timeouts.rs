@@ -23,6 +23,7 @@ impl Engine {
         }
         self.next_check_mono_us = now.mono_us.saturating_add(SECOND_US);
         self.measure(now, plane);
+        self.early.expire(now.mono_us);
         let keys: Vec<CallKey> = self.calls.keys().collect();
         for key in keys {
             self.remove_due(now, key, plane);

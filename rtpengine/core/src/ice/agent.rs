@@ -283,6 +283,12 @@ impl Agent {
         self.components.iter().find(|found| found.id == component)?.selected
     }
 
+    /// Where authentic requests have come from to this address of ours, those heard of last at the end.
+    pub fn heard(&self, local: SocketAddr) -> impl Iterator<Item = SocketAddr> {
+        let ways = self.components.iter().flat_map(|component| &component.heard);
+        ways.filter(move |(own, _)| *own == local).map(|(_, peer)| *peer)
+    }
+
     /// Whether every component has a working pair.
     #[must_use]
     pub fn is_connected(&self) -> bool {

@@ -21,6 +21,8 @@ use crate::sdp::security;
 pub const MAX_REMOTE_ADDRESSES: usize = 96;
 /// Most mapped addresses a peer may report for ours: one per local address and NAT on the way.
 const MAX_MAPPED: usize = 16;
+/// Most ways remembered by which a peer has been heard.
+const MAX_HEARD: usize = 8;
 /// Longest datagram looked at, bytes. Checks stay far below; STUN over UDP keeps to the MTU (RFC 8489 §6.1).
 const MAX_DATAGRAM: usize = 1500;
 
@@ -48,6 +50,8 @@ pub(super) struct Component {
     /// Failure was reported and nothing has succeeded since.
     pub(super) failed: bool,
     pub(super) counters: Counters,
+    /// Ways by which the peer's requests have come: our address, the peer's; those heard of last at the end.
+    pub(super) heard: SmallVec<[(SocketAddr, SocketAddr); 2]>,
 }
 
 impl fmt::Debug for Component {
@@ -77,6 +81,7 @@ impl Component {
             selected: None,
             failed: false,
             counters: Counters::default(),
+            heard: SmallVec::new(),
         }
     }
 
@@ -157,6 +162,7 @@ impl Component {
         quietly(|| self.agent.ice_restart(credentials.to_is(), true));
         self.remotes.clear();
         self.mapped.clear();
+        self.heard.clear();
         self.failed = false;
     }
 
@@ -176,11 +182,20 @@ impl Component {
             };
             let message = StunMessage::parse(message).map_err(|_| Refusal::Malformed)?;
             self.admit(source, &message)?;
+            let is_request = message.is_binding_request();
             let packet = StunPacket { proto: Protocol::Udp, source, destination: local, message };
-            if self.agent.handle_packet(now, packet) { Ok(()) } else { Err(Refusal::Foreign) }
+            if self.agent.handle_packet(now, packet) { Ok(is_request) } else { Err(Refusal::Foreign) }
         });
         match accepted {
-            Ok(()) => self.counters.accepted += 1,
+            Ok(is_request) => {
+                self.counters.accepted += 1;
+                if is_request && !self.heard.contains(&(local, source)) {
+                    if self.heard.len() >= MAX_HEARD {
+                        self.heard.remove(0);
+                    }
+                    self.heard.push((local, source));
+                }
+            }
             Err(Refusal::Malformed) => self.counters.malformed += 1,
             Err(Refusal::Foreign) => self.counters.refused += 1,
             Err(Refusal::Limit) => self.counters.limited += 1,

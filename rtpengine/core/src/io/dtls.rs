@@ -35,6 +35,15 @@ pub enum DtlsRole {
     Passive,
 }
 
+/// The way of a component's handshakes: a socket of ours and an address of the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DtlsRoute {
+    /// The socket.
+    pub socket: StreamId,
+    /// The peer's address.
+    pub peer: SocketAddr,
+}
+
 /// What an association is made with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DtlsAssociation {
@@ -44,40 +53,49 @@ pub struct DtlsAssociation {
     pub role: DtlsRole,
     /// The certificate that was signalled.
     pub identity: Arc<DtlsIdentity>,
-    /// The peer's address as signalled or learned from authenticated packets. The active role waits for one.
-    pub remote: Option<SocketAddr>,
+    /// The sockets that handshakes may come to: all of the component.
+    pub sockets: SmallVec<[StreamId; 2]>,
+    /// Where handshakes go: as signalled, learned from authenticated packets or chosen by ICE. The active role waits for it.
+    pub remote: Option<DtlsRoute>,
     /// All `a=fingerprint` of the peer; empty while its SDP has not come: then a handshake may be made, but no key is
     /// used.
     pub fingerprints: SmallVec<[Fingerprint; 1]>,
 }
 
-/// Commands to the DTLS thread.
+/// Commands to the DTLS thread. An association is that of a component, and goes by the name of its first socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DtlsCommand {
-    /// Expects DTLS on an open socket, or replaces the association there: the old keys hold until the new ones come.
+    /// Expects DTLS on open sockets, or replaces the association there: the old keys hold until the new ones come.
     Open {
-        /// The socket.
+        /// The component.
         stream: StreamId,
         /// The association.
         association: Box<DtlsAssociation>,
     },
     /// The peer's fingerprints have come for the association opened last.
     Fingerprints {
-        /// The socket.
+        /// The component.
         stream: StreamId,
         /// All of them.
         fingerprints: SmallVec<[Fingerprint; 1]>,
     },
-    /// The peer has another address; the association goes on over it.
+    /// The peer is reached another way; the association goes on over it.
     Remote {
-        /// The socket.
+        /// The component.
         stream: StreamId,
-        /// The address.
-        remote: SocketAddr,
+        /// The way.
+        remote: DtlsRoute,
+    },
+    /// The component has other sockets from now on.
+    Sockets {
+        /// The component.
+        stream: StreamId,
+        /// All of them.
+        sockets: SmallVec<[StreamId; 2]>,
     },
     /// Ends the association with close_notify.
     Close {
-        /// The socket.
+        /// The component.
         stream: StreamId,
     },
 }

@@ -32,6 +32,17 @@ pub struct Statistics {
     pub control: Vec<ProxyStatistics>,
     /// By local address.
     pub interfaces: Vec<InterfaceStatistics>,
+    /// Of this daemon's own, beyond what the original tells.
+    pub own: Vec<Figures>,
+}
+
+/// Numbers under a name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// The name.
+    pub name: &'static str,
+    /// The numbers with theirs.
+    pub counts: Vec<(&'static str, u64)>,
 }
 
 /// A rate or a sum of traffic.

@@ -1,13 +1,13 @@
+mod options;
+mod transport;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use rtpengine_common::srtp::{CryptoParams, Mki, SessionParams, Suite};
 
-use super::{
-    transport::{Means, Outgoing, Security, Signalled, acceptable, accepted, answered, offered},
-    *,
-};
-use crate::sdp::{Protocol, security::Crypto};
+use super::*;
+use crate::sdp::security::Crypto;
 
 /// 30 bytes, for the 128-bit counter mode suites.
 const KEY_A: &str = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
@@ -353,91 +353,6 @@ fn a_wrong_tag_is_understood_by_its_suite() {
     exchange.offer(&[], &[], &mut keys);
     assert!(exchange.answerer.answered(&lines(&[line(99, CM_80, KEY_B)])));
     assert_eq!(exchange.answerer.active().unwrap().tag, 7);
-}
-
-#[test]
-fn members_come_in_any_spelling() {
-    let mut sdes = SdesOptions::default();
-    for member in [
-        "OFF",
-        "No-NULL_HMAC_SHA1_32",
-        "no-null-hmac-sha1-80",
-        "UNENCRYPTED_SRTP",
-        "authenticated-srtp",
-        "static",
-    ] {
-        assert!(sdes.apply(member.as_bytes()), "{member}");
-    }
-    assert!(
-        sdes.off && sdes.keep && sdes.no.has(Suite::NullHmacSha1_32) && sdes.no.has(Suite::NullHmacSha1_80)
-    );
-    assert_eq!((sdes.unencrypted_srtp, sdes.unauthenticated_srtp), (Some(true), Some(false)));
-    for unknown in ["", "no-SUCH_SUITE", "only-", "order:AES_CM_128_HMAC_SHA1_80;NOPE", "nothing"] {
-        assert!(!sdes.apply(unknown.as_bytes()), "{unknown}");
-    }
-    let mut osrtp = OsrtpOptions::default();
-    assert!(osrtp.apply(b"accept") && osrtp.apply(b"offer-rfc") && osrtp.apply(b"offer_legacy"));
-    assert!(osrtp.accept_rfc && osrtp.accept_legacy && osrtp.offer_rfc && osrtp.offer_legacy);
-    assert!(!osrtp.apply(b"reject"));
-}
-
-#[test]
-fn profiles_decide_which_keys_are_offered() {
-    let plain = Signalled::of(Protocol::RtpAvp, false, false);
-    let (all, none) = (Means { sdes: true, dtls: true }, Means { sdes: false, dtls: false });
-    let osrtp = OsrtpOptions::default();
-    let keys = |outgoing: Outgoing| (outgoing.sdes, outgoing.dtls);
-    assert_eq!(keys(offered(plain, Protocol::RtpAvp, osrtp, all)), (false, false));
-    assert_eq!(keys(offered(plain, Protocol::RtpSavp, osrtp, all)), (true, true));
-    assert_eq!(keys(offered(plain, Protocol::UdpTlsRtpSavpf, osrtp, all)), (false, true));
-    assert_eq!(keys(offered(plain, Protocol::RtpSavpf, osrtp, none)), (false, false));
-    let make = OsrtpOptions { offer_rfc: true, ..osrtp };
-    assert_eq!(keys(offered(plain, Protocol::RtpAvp, make, all)), (true, true));
-    let twice = OsrtpOptions { offer_legacy: true, ..osrtp };
-    assert!(offered(plain, Protocol::RtpSavp, twice, all).plain_too);
-    for (protocol, means) in [(Protocol::RtpAvp, all), (Protocol::RtpSavp, none)] {
-        assert!(!offered(plain, protocol, twice, means).plain_too, "{protocol:?}");
-    }
-    // An opportunistic offer is passed on as one.
-    let given = Signalled::of(Protocol::RtpAvpf, true, false);
-    assert!(given.is_opportunistic());
-    assert_eq!(keys(offered(given, Protocol::RtpAvpf, osrtp, all)), (true, true));
-    assert_eq!(keys(offered(given, Protocol::Udptl, make, all)), (false, false));
-}
-
-#[test]
-fn what_an_offer_allows_and_an_answer_takes() {
-    let sdes = Signalled::of(Protocol::RtpSavp, true, false);
-    let both = Signalled::of(Protocol::RtpSavp, true, true);
-    let tls = Signalled::of(Protocol::UdpTlsRtpSavp, true, false);
-    let plain = Signalled::of(Protocol::RtpAvp, false, false);
-    assert_eq!(acceptable(sdes, true), Security::Sdes);
-    assert_eq!(acceptable(both, true), Security::Dtls);
-    assert_eq!(acceptable(both, false), Security::Sdes);
-    assert_eq!(acceptable(tls, true), Security::Opaque);
-    assert_eq!(acceptable(plain, true), Security::Plain);
-    let offer = |protocol, sdes, dtls| Outgoing { protocol, sdes, dtls, plain_too: false };
-    assert_eq!(accepted(offer(Protocol::RtpSavp, true, true), both), Security::Dtls);
-    assert_eq!(accepted(offer(Protocol::RtpSavp, true, false), both), Security::Sdes);
-    assert_eq!(accepted(offer(Protocol::RtpSavp, true, false), plain), Security::Opaque);
-    assert_eq!(accepted(offer(Protocol::RtpAvp, true, false), plain), Security::Plain);
-    let twice = Outgoing { plain_too: true, ..offer(Protocol::RtpSavp, true, false) };
-    assert_eq!(accepted(twice, plain), Security::Plain);
-    assert_eq!(accepted(twice, sdes), Security::Sdes);
-    assert_eq!(accepted(twice, tls), Security::Sdes);
-    assert_eq!(accepted(twice, Signalled::of(Protocol::RtpSavp, false, false)), Security::Opaque);
-}
-
-#[test]
-fn opportunistic_offers_are_accepted_where_the_other_side_encrypts_or_a_flag_says_so() {
-    let offer = Signalled::of(Protocol::RtpAvp, true, false);
-    let (osrtp, accept) =
-        (OsrtpOptions::default(), OsrtpOptions { accept_rfc: true, ..OsrtpOptions::default() });
-    assert_eq!(answered(offer, Security::Sdes, Security::Plain, osrtp), Security::Plain);
-    assert_eq!(answered(offer, Security::Sdes, Security::Sdes, osrtp), Security::Sdes);
-    assert_eq!(answered(offer, Security::Sdes, Security::Plain, accept), Security::Sdes);
-    let required = Signalled::of(Protocol::RtpSavp, true, false);
-    assert_eq!(answered(required, Security::Sdes, Security::Plain, osrtp), Security::Sdes);
 }
 
 proptest! {

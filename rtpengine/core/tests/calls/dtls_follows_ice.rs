@@ -6,7 +6,7 @@ use rtpengine_core::{
 };
 
 use crate::{
-    dtls_support::{TLS, association, key_byte, keys_of, pair, print, tell},
+    dtls_support::{TLS, association, key_byte, keys_of, pair, print, remote, tell},
     keys::to_rtp,
     pair::{Pair, Seen, audio},
     phone::{Phone, connect},
@@ -35,7 +35,7 @@ fn the_active_role_waits_for_the_way_that_checks_find() {
     let known = association(&pair, &caller).unwrap();
     assert_eq!((known.role, known.remote), (DtlsRole::Active, None), "the address in the body is no way yet");
     connect(&mut pair, &mut [&mut phone]);
-    assert_eq!(association(&pair, &caller).unwrap().remote, Some("192.0.2.1:2000".parse().unwrap()));
+    assert_eq!(remote(&pair, &caller), Some("192.0.2.1:2000".parse().unwrap()));
     assert!(pair.relay(&caller).awaits_keys);
 }
 

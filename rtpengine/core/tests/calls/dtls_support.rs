@@ -1,6 +1,6 @@
 //! Bodies with certificates, and what the DTLS thread is told and tells.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use rtpengine_common::srtp::{CryptoParams, Mki, SessionParams, Suite};
 use rtpengine_core::{
@@ -59,6 +59,11 @@ pub fn told(seen: &Seen) -> (Option<&'static str>, Option<Fingerprint>, Option<S
 /// The association of the RTP socket a party was told of.
 pub fn association<'p>(pair: &'p Pair, seen: &Seen) -> Option<&'p DtlsAssociation> {
     pair.plane.dtls.get(&pair.stream(seen.rtp))
+}
+
+/// Where its handshakes go.
+pub fn remote(pair: &Pair, seen: &Seen) -> Option<SocketAddr> {
+    association(pair, seen)?.remote.map(|remote| remote.peer)
 }
 
 fn params(byte: u8) -> Arc<CryptoParams> {

@@ -339,6 +339,46 @@ fn by_candidates_that_trickle_in() {
     assert_eq!(unknown.warnings.len(), 1);
 }
 
+/// A fragment overtakes the offer it belongs to: it is kept for some seconds, a bounded number of them.
+#[test]
+fn by_candidates_that_come_before_their_offer() {
+    for (wait_us, kept) in [(4_000_000, true), (5_000_000, false)] {
+        let mut pair = Pair::new();
+        let phone = Phone::new(1, "192.0.2.1:2000", true, false, &[1, 2]);
+        let send = |pair: &mut Pair, port: u16| {
+            let candidate = format!("1 1 UDP 2130706431 192.0.2.50 {port} typ host");
+            let body = format!(
+                "{}m=audio 9 RTP/AVP 0\r\na=mid:a\r\na=candidate:{candidate}\r\n",
+                phone.credentials()
+            );
+            pair.send(&Pair::request(rtpengine_core::ng::Command::Offer, "ft", "", &body, |request| {
+                request.flags.insert(Flag::Fragment);
+            }))
+        };
+        let told = |reply: rtpengine_core::ng::Reply| {
+            assert!(!reply.is_error(), "{reply:?}");
+            reply.warnings.concat()
+        };
+        for port in 2000..2016 {
+            assert!(told(send(&mut pair, port)).contains("is kept"));
+        }
+        assert!(told(send(&mut pair, 2016)).contains("is ignored"));
+        pair.now.mono_us += wait_us;
+        let lines = phone.credentials() + "a=ice-options:trickle\r\na=mid:a\r\n";
+        let body = crate::pair::audio_with("192.0.2.1", 9, &lines);
+        pair.offer_with("ft", "", &body, |request| request.flags.insert(Flag::TrickleIce));
+        pair.answer_with("ft", "tt", &audio("192.0.2.2", 3000), |request| {
+            request.ice = Some(IceMode::Force);
+        });
+        let reached = |port: u16| std::net::SocketAddr::new("192.0.2.50".parse().unwrap(), port);
+        let asked = run(&mut pair, &mut [], 1, |pair, _| {
+            (2000..2016).all(|port| pair.plane.reached.contains(&reached(port)))
+        });
+        assert_eq!(asked, kept);
+        assert!(!pair.plane.reached.contains(&reached(2016)));
+    }
+}
+
 #[test]
 fn strictly_from_there_once_it_is_chosen() {
     let mut pair = Pair::new();

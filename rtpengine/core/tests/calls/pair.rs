@@ -167,6 +167,11 @@ impl FakePlane {
                 let known = self.dtls.get_mut(&stream).expect("address of an open association");
                 assert_ne!(known.remote.replace(remote), Some(remote), "nothing changed");
             }
+            DtlsCommand::Sockets { stream, sockets } => {
+                let known = self.dtls.get_mut(&stream).expect("sockets of an open association");
+                assert_ne!(known.sockets, sockets, "nothing changed");
+                known.sockets = sockets;
+            }
             DtlsCommand::Close { stream } => {
                 assert!(self.dtls.remove(&stream).is_some(), "close of an unknown association");
             }

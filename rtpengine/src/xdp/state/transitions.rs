@@ -77,12 +77,12 @@ impl State {
             return if inherited { Ok(current.clone()) } else { Err(Reason::NoKeys) };
         }
         let receive = spec.crypto.as_ref().map(|crypto| {
-            self.contexts.acquire(stream, Direction::Receive, crypto, current.receive.as_ref())
+            self.contexts.acquire(spec.keyring, Direction::Receive, crypto, current.receive.as_ref())
         });
         let output = spec.outputs.first();
         let transmit = output.and_then(|output| {
             let (crypto, transmit) = (output.crypto.as_ref()?, current.transmit.as_ref());
-            Some(self.contexts.acquire(output.stream, Direction::Transmit, crypto, transmit))
+            Some(self.contexts.acquire(output.keyring, Direction::Transmit, crypto, transmit))
         });
         Ok(FlowKeys { receive: receive.transpose()?, transmit: transmit.transpose()?, inherited: false })
     }
@@ -247,9 +247,9 @@ fn describe(maps: &TableMaps, spec: &FlowSpec, suites: [Option<Suite>; 2]) -> io
 
 /// What the relay is to share before the flow can be in the kernel.
 fn shares(spec: &FlowSpec, keys: &FlowKeys) -> Shares {
-    let receive = Share::new(spec.stream, Direction::Receive, spec.crypto.as_ref(), keys.receive.as_ref());
+    let receive = Share::new(spec.keyring, Direction::Receive, spec.crypto.as_ref(), keys.receive.as_ref());
     let transmit = spec.outputs.first().and_then(|output| {
-        Share::new(output.stream, Direction::Transmit, output.crypto.as_ref(), keys.transmit.as_ref())
+        Share::new(output.keyring, Direction::Transmit, output.crypto.as_ref(), keys.transmit.as_ref())
     });
     receive.into_iter().chain(transmit).collect()
 }

@@ -1,6 +1,11 @@
 //! A relay with sockets in the engine's namespace, a manager, and parties that speak SRTP by the reference implementation.
 
-use std::{net::UdpSocket, os::unix::fs::PermissionsExt as _, path::PathBuf, sync::Arc};
+use std::{
+    net::{SocketAddr, UdpSocket},
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use rtpengine::relay::{RelayConfig, RelayHandle, RelayPool};
 use rtpengine::xdp::sys::{Map, Plain, open_pin};
@@ -33,6 +38,8 @@ pub struct Bridge {
     pub callee: UdpSocket,
     pub outgoing: Crypto,
     pub incoming: Crypto,
+    /// Where packets for the callee come from.
+    pub engine_b: SocketAddr,
 }
 
 impl Bridge {
@@ -44,19 +51,20 @@ impl Bridge {
         let incoming = Crypto::new(keys.1.as_deref());
         let (manager, pool) = daemon(&world);
         let relay = pool.handle();
-        let bridge = Self { world, manager, pool, relay, keys, caller, callee, outgoing, incoming };
+        let engine_b = ENGINE_B.parse().unwrap();
+        let bridge = Self { world, manager, pool, relay, keys, caller, callee, outgoing, incoming, engine_b };
         bridge.configure();
         Some(bridge)
     }
 
     /// The daemon is gone without a word, and another one comes.
     pub fn restart(self) -> Self {
-        let Self { world, manager, pool, keys, caller, callee, outgoing, incoming, .. } = self;
+        let Self { world, manager, pool, keys, caller, callee, outgoing, incoming, engine_b, .. } = self;
         manager.handle.detach();
         pool.shutdown().unwrap();
         let (manager, pool) = daemon(&world);
         let relay = pool.handle();
-        Self { world, manager, pool, relay, keys, caller, callee, outgoing, incoming }
+        Self { world, manager, pool, relay, keys, caller, callee, outgoing, incoming, engine_b }
     }
 
     /// Tells the relay what the keys are.
@@ -66,8 +74,18 @@ impl Bridge {
             endpoint_settled: true,
             ..settings(Component::Rtp, Some(party.parse().unwrap()), &[])
         };
-        let near = RelayStream { sinks: [SINK].into(), receive_crypto: receive.clone(), ..to(CALLER) };
-        let far = RelayStream { sinks: [FORWARD].into(), transmit_crypto: transmit.clone(), ..to(CALLEE) };
+        let near = RelayStream {
+            sinks: [SINK].into(),
+            keyring: FORWARD,
+            receive_crypto: receive.clone(),
+            ..to(CALLER)
+        };
+        let far = RelayStream {
+            sinks: [FORWARD].into(),
+            keyring: SINK,
+            transmit_crypto: transmit.clone(),
+            ..to(CALLEE)
+        };
         for (stream, config) in [(FORWARD, near), (SINK, far)] {
             self.relay.command(RelayCommand::Configure { stream, config: Box::new(config) });
         }
@@ -101,7 +119,7 @@ impl Bridge {
     pub fn receive(&mut self) -> Vec<u8> {
         let mut buffer = [0; 2048];
         let (length, source) = self.callee.recv_from(&mut buffer).unwrap();
-        assert_eq!(source, ENGINE_B.parse().unwrap());
+        assert_eq!(source, self.engine_b);
         self.incoming.unprotect(&buffer[..length]).unwrap()
     }
 

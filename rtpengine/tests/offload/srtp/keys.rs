@@ -5,12 +5,15 @@ use rtpengine_common::{
     pins,
     srtp::{Suite, abi::SrtpContext},
 };
-use rtpengine_core::io::{FlowCommand, Path, Reason, RelayCommand, StreamId};
+use rtpengine_core::io::{Component, FlowCommand, Path, Reason, RelayCommand, RelayStream, StreamId};
 
 use super::bridge::{Bridge, map, mode};
 use crate::{
-    relay_support::secure::keys,
-    world::{FORWARD, SINK},
+    relay_support::{
+        secure::{Crypto, keys},
+        settings,
+    },
+    world::{CALLEE, ENGINE_B, FORWARD, SINK, rtp, wait_until},
 };
 
 const CM: Suite = Suite::AesCm128HmacSha1_80;
@@ -67,15 +70,86 @@ fn a_new_key_is_a_new_context_and_leaves_the_other_direction_alone() {
     let Some(mut bridge) = Bridge::new((Some(keys(CM, 1)), Some(keys(GCM, 3)))) else { return };
     bridge.offload();
     let before = bridge.flow().unwrap();
-    bridge.keys.0 = Some(keys(CM, 77));
-    bridge.configure();
-    bridge.manager.install(bridge.spec());
+    let rekey = |bridge: &mut Bridge, seed| {
+        bridge.keys.0 = Some(keys(CM, seed));
+        bridge.configure();
+        bridge.manager.install(bridge.spec());
+    };
+    rekey(&mut bridge, 77);
+    bridge.wait_for_contexts("the new context", |contexts| contexts.len() == 3);
+    // The relay keeps what is known under the last keys but one by itself.
+    rekey(&mut bridge, 78);
     bridge.wait_for_contexts("the end of the old context", |contexts| {
-        contexts.len() == 2 && !contexts.contains(&before.receive_context)
+        contexts.len() == 3 && !contexts.contains(&before.receive_context)
     });
     let after = bridge.flow().unwrap();
     assert_ne!(after.receive_context, before.receive_context);
     assert_eq!(after.transmit_context, before.transmit_context);
+    bridge.shutdown();
+}
+
+/// Encrypts with other keys from now on; what the callee is to decrypt with.
+fn encrypt_with(bridge: &mut Bridge, seed: u8) -> Crypto {
+    let before = bridge.flow().unwrap().transmit_context;
+    bridge.keys.1 = Some(keys(GCM, seed));
+    bridge.configure();
+    bridge.manager.install(bridge.spec());
+    wait_until("the flow has the new keys", || {
+        bridge.flow().is_some_and(|flow| flow.transmit_context != before)
+    });
+    std::mem::replace(&mut bridge.incoming, Crypto::new(bridge.keys.1.as_deref()))
+}
+
+#[test]
+fn keys_that_come_back_go_on_where_they_were() {
+    let Some(mut bridge) = Bridge::new((None, Some(keys(GCM, 3)))) else { return };
+    bridge.offload();
+    let first = bridge.settle(65_000);
+    bridge.assert_forwarded((first..=65_535).chain(0..10));
+    let kernel = bridge.kernel_packets();
+    let old = encrypt_with(&mut bridge, 5);
+    bridge.assert_forwarded(10..20);
+    encrypt_with(&mut bridge, 7);
+    bridge.assert_forwarded(20..30);
+    encrypt_with(&mut bridge, 3);
+    // By a rollover counter of one, or the callee would not understand it, and by no index used before.
+    bridge.incoming = old;
+    bridge.assert_forwarded(30..100);
+    assert!(bridge.kernel_packets() > kernel);
+    let again = rtp(5);
+    bridge.send(&again);
+    bridge.assert_forwarded([100]);
+    bridge.shutdown();
+}
+
+/// As when ICE chooses another of our addresses.
+#[test]
+fn another_socket_of_the_m_line_goes_on_where_the_first_was() {
+    let Some(mut bridge) = Bridge::new((None, Some(keys(GCM, 3)))) else { return };
+    bridge.offload();
+    let first = bridge.settle(65_000);
+    bridge.assert_forwarded((first..=65_535).chain(0..10));
+    let context = bridge.flow().unwrap().transmit_context;
+    let (stream, mut local) = (StreamId(9), ENGINE_B.parse::<std::net::SocketAddr>().unwrap());
+    local.set_port(31_000);
+    let port = rtpengine_core::io::OpenPort { stream, local, affinity: rtpengine_core::io::Affinity(1) };
+    bridge.world.engine.run(|| bridge.relay.open(port).unwrap()).unwrap();
+    let config = RelayStream {
+        endpoint_settled: true,
+        keyring: SINK,
+        transmit_crypto: bridge.keys.1.clone(),
+        ..settings(Component::Rtp, Some(CALLEE.parse().unwrap()), &[])
+    };
+    bridge.relay.command(RelayCommand::Configure { stream, config: Box::new(config) });
+    let mut spec = bridge.spec();
+    (spec.outputs[0].stream, spec.outputs[0].from) = (stream, local);
+    bridge.manager.install(spec);
+    bridge.engine_b = local;
+    wait_until("the flow leaves by the other socket", || {
+        bridge.flow().is_some_and(|flow| flow.src_port == 31_000_u16.to_be_bytes())
+    });
+    bridge.assert_forwarded(10..100);
+    assert_eq!(bridge.flow().unwrap().transmit_context, context);
     bridge.shutdown();
 }
 

@@ -130,6 +130,11 @@ impl Statistics {
         all.node("controlstatistics", self.control_node());
         all.node("interfaces", Node::List(self.interfaces.iter().map(InterfaceStatistics::node).collect()));
         all.node("transcoders", Node::List(Vec::new()));
+        for figures in &self.own {
+            let mut own = Entries::default();
+            figures.counts.iter().for_each(|(name, count)| own.count(name, *count));
+            all.node(figures.name, own.into_node());
+        }
         all.into_node()
     }
 
