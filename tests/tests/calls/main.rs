@@ -1,5 +1,5 @@
 //! Calls through the real daemon, one behaviour a file: in network namespaces, with real sockets and real packets.
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail the test")]
 
 mod a_caller_behind_nat_is_heard;
 mod a_debugged_call_logs_its_packets;
