@@ -2,10 +2,10 @@
 
 mod relay_support;
 
-use relay_support::secure::{Crypto, Keys, SecurePair, keys, keys_with};
-use relay_support::{rtcp, rtp};
+use relay_support::secure::{Crypto, Keys, SecurePair, Side, keys, keys_with};
+use relay_support::{Party, Port, rtcp, rtp, settings};
 use rtpengine_common::srtp::{CryptoParams, SessionParams, Suite};
-use rtpengine_core::io::{Component, Reason, RelayCommand};
+use rtpengine_core::io::{Component, Copies, Reason, RelayCommand, RelayStream};
 
 /// Both directions have wrapped their sequence numbers.
 fn wrapped(caller: Keys, callee: Keys) -> SecurePair {
@@ -104,7 +104,7 @@ fn keys_that_come_back_after_others_go_on() {
         // Nothing is sent under an index that was used, and nothing accepted.
         let replayed = Crypto::new(pair.caller.keys.receive.as_deref()).protect(&rtp(65_535));
         pair.caller.party.send(pair.caller.port, &replayed);
-        pair.callee.send(&rtp(9));
+        pair.callee.send(&rtp(8));
         both_ways(&mut pair, 103);
         for port in [pair.caller.port, pair.callee.port] {
             let drops = pair.relay.counters(port).drops;
@@ -119,8 +119,8 @@ fn the_same_master_key_with_other_parameters_goes_on() {
     let session = SessionParams { unauthenticated_srtp: true, ..SessionParams::default() };
     pair.caller.keys.transmit = Some(keys_with(Suite::AesCm128HmacSha1_80, 2, b"", session));
     pair.configure();
-    pair.callee.send(&rtp(9));
-    pair.callee.send(&rtp(10));
+    pair.callee.send(&rtp(7));
+    pair.callee.send(&rtp(8));
     pair.relay.wait(pair.callee.port, |counters| counters.drops[..] == [(Reason::SrtpReplay, 2)]);
     pair.callee.send(&rtp(100));
     let (packet, _) = pair.caller.party.receive();
@@ -197,5 +197,65 @@ fn all_sockets_of_an_m_line_share_what_is_known() {
         pair.callee_reaches_caller(&rtp(102));
         pair.relay.handle.command(RelayCommand::Close { stream: first.stream });
         both_ways(&mut pair, 103);
+    }
+}
+
+/// The caller's socket passes packets on to the callee as they are, and copies decrypted to a subscriber.
+fn copying(caller: &Side, callee: Port, subscriber: Port) -> RelayStream {
+    let mut config = caller.settings(Component::Mux, &[callee]);
+    config.copies = config.receive_crypto.take().map(|keys| {
+        let sinks = [subscriber.stream];
+        Box::new(Copies { keys, sinks: sinks.into(), rtcp_sinks: sinks.into(), filter: None })
+    });
+    config
+}
+
+#[test]
+fn copies_go_on_where_the_streams_are() {
+    for suite in [Suite::AesCm128HmacSha1_80, Suite::AeadAes128Gcm] {
+        let mut pair = wrapped(Keys { transmit: None, ..Keys::of(suite, 1) }, Keys::default());
+        let (caller, callee) = (pair.caller.port, pair.callee.port);
+        let subscriber = Party::new();
+        let way = pair.relay.open();
+        pair.relay.configure(way, settings(Component::Mux, Some(subscriber.address), &[]));
+        let passes = |pair: &mut SecurePair, packet: &[u8]| {
+            let sealed = pair.caller.outgoing.protect(packet);
+            pair.caller.party.send(pair.caller.port, &sealed);
+            assert_eq!(pair.callee.party.receive().0, sealed);
+            sealed
+        };
+        let copied = |pair: &mut SecurePair, packet: &[u8]| {
+            let sealed = passes(pair, packet);
+            assert_eq!(subscriber.receive().0, packet);
+            sealed
+        };
+        pair.relay.configure(caller, copying(&pair.caller, callee, way));
+        let known = copied(&mut pair, &rtp(100));
+        copied(&mut pair, &rtcp());
+        // Another socket of the m-line knows them, and passes on what is there already without a copy of it.
+        let other = pair.relay.open();
+        pair.relay.configure(other, copying(&pair.caller, callee, way));
+        pair.caller.party.send(other, &known);
+        assert_eq!(pair.callee.party.receive().0, known);
+        pair.relay.wait(other, |counters| counters.drops[..] == [(Reason::SrtpReplay, 1)]);
+        pair.caller.port = other;
+        copied(&mut pair, &rtp(101));
+        // Nobody reads it, and it wraps again and again.
+        for port in [caller, other] {
+            let unread = RelayStream { copies: None, ..copying(&pair.caller, callee, way) };
+            pair.relay.configure(port, unread);
+        }
+        for step in 2..30_u32 {
+            passes(&mut pair, &rtp((step * 10_000) as u16));
+        }
+        pair.relay.configure(other, copying(&pair.caller, callee, way));
+        for sequence in 40_001..40_005 {
+            copied(&mut pair, &rtp(sequence));
+        }
+        // What was learned from it counts when all is decrypted.
+        pair.relay.configure(other, pair.caller.settings(Component::Mux, &[callee]));
+        pair.caller_reaches_callee(&rtp(40_005));
+        pair.caller_reaches_callee(&rtcp());
+        assert_eq!(pair.relay.counters(other).drops[..], [(Reason::SrtpReplay, 1)]);
     }
 }

@@ -8,13 +8,13 @@ mod relay_support;
 use std::sync::{Arc, mpsc};
 
 use relay_support::secure::{Crypto, Keys, SecurePair, keys};
-use relay_support::{PATIENCE, Port, rtp};
+use relay_support::{PATIENCE, Party, Port, rtp, settings};
 use rtpengine::relay::SrtpStates;
 use rtpengine::srtp::{Direction, Row, SharedRow};
 use rtpengine_common::srtp::abi::SrtpStreams;
 use rtpengine_common::srtp::shared::SharedStreams;
 use rtpengine_common::srtp::{CryptoParams, Session, Suite};
-use rtpengine_core::io::Reason;
+use rtpengine_core::io::{Component, Copies, Reason};
 
 struct Memory(SharedStreams);
 
@@ -201,11 +201,42 @@ fn other_keys_are_not_shared() {
     assert!(share(&pair, port, Direction::Receive, &pair.caller.keys.receive, &row));
     pair.caller_reaches_callee(&by(5, 1));
     assert_eq!(row.streams().snapshot().streams[0].ssrc, 5);
-    // New keys begin anew, in memory of their own; the old row is given back.
-    pair.caller.keys.receive = other;
-    pair.caller.outgoing = Crypto::new(pair.caller.keys.receive.as_deref());
-    pair.configure();
-    pair.caller_reaches_callee(&by(5, 2));
-    assert_eq!(row.streams().snapshot().streams[0].state.next, 2);
-    assert_eq!(Arc::strong_count(&row), 1);
+    // New keys begin anew, in memory of their own. The old row is given back with the keys after those: then nobody can be
+    // at work with it any more.
+    let further = Some(keys(Suite::AesCm128HmacSha1_80, 11));
+    for (new, sequence, holders) in [(other, 2, 2), (further, 3, 1)] {
+        pair.caller.keys.receive = new;
+        pair.caller.outgoing = Crypto::new(pair.caller.keys.receive.as_deref());
+        pair.configure();
+        pair.caller_reaches_callee(&by(5, sequence));
+        assert_eq!(row.streams().snapshot().streams[0].state.next, 2);
+        assert_eq!(Arc::strong_count(&row), holders);
+    }
+}
+
+#[test]
+fn copies_go_on_ahead_of_what_is_shared() {
+    let mut pair =
+        SecurePair::new(Keys::of(Suite::AesCm128HmacSha1_80, 1), Keys::of(Suite::AeadAes128Gcm, 3));
+    let kernel = Kernel::new(&pair);
+    pair.caller_reaches_callee(&rtp(1));
+    let subscriber = Party::new();
+    let way = pair.relay.open();
+    pair.relay.configure(way, settings(Component::Mux, Some(subscriber.address), &[]));
+    // Nobody here reads it until after a rollover. Then packets are passed on as they are, and a copy is decrypted.
+    for step in 1..14_u32 {
+        pair.caller.outgoing.protect(&rtp((step * 10_000) as u16));
+    }
+    let mut config = pair.caller.settings(Component::Mux, &[]);
+    config.copies = config.receive_crypto.take().map(|keys| {
+        Box::new(Copies { keys, sinks: [way.stream].into(), rtcp_sinks: Default::default(), filter: None })
+    });
+    pair.relay.configure(pair.caller.port, config);
+    for sequence in 64_465..64_470 {
+        let packet = rtp(sequence);
+        pair.caller.send(&packet);
+        assert_eq!(subscriber.receive().0, packet);
+    }
+    let shared = kernel.from.streams().snapshot().streams[0];
+    assert_eq!(shared.state.next, (1 << 16) + 64_470, "in the memory that is shared");
 }

@@ -119,7 +119,7 @@ impl Context {
             let ssrc = word(buffer, RTCP_SSRC);
             return self.rtcp.with(ssrc, |state| Ok(session.protect_rtcp(state, buffer, len)?));
         }
-        self.rtp(true, 0, buffer, |session, state, buffer| session.protect_rtp(state, buffer, len))
+        self.rtp(true, None, buffer, |session, state, buffer| session.protect_rtp(state, buffer, len))
     }
 
     /// Makes RTP, or RTCP, of a packet; returns its new length.
@@ -133,7 +133,7 @@ impl Context {
             return self.rtcp.with(ssrc, |state| Ok(session.unprotect_rtcp(state, packet)?));
         }
         let checked = !self.params.session().unauthenticated_srtp;
-        self.rtp(checked, 0, packet, |session, state, packet| session.unprotect_rtp(state, packet))
+        self.rtp(checked, None, packet, |session, state, packet| session.unprotect_rtp(state, packet))
     }
 
     /// Like [`Self::unprotect`], for streams that are not always read: they may have begun long ago, or have gone on since.
@@ -143,23 +143,26 @@ impl Context {
     /// See [`Denied`].
     pub fn unprotect_joining(&mut self, rtcp: bool, packet: &mut [u8]) -> Result<usize, Denied> {
         let first = self.unprotect(rtcp, packet);
-        let Err(Denied::Refused(Refused::Authentication | Refused::Replayed)) = first else { return first };
+        let Err(Denied::Refused(Refused::Authentication | Refused::Replayed | Refused::NoIndex)) = first
+        else {
+            return first;
+        };
         if rtcp || self.params.session().unauthenticated_srtp {
             return first;
         }
         let work = |session: &Session, state: &mut StreamState, packet: &mut [u8]| {
             session.unprotect_rtp(state, packet)
         };
-        let joined = (1..=ROLLOVERS).find_map(|ahead| self.rtp(true, ahead, packet, work).ok());
+        let joined = (0..=ROLLOVERS).find_map(|ahead| self.rtp(true, Some(ahead), packet, work).ok());
         joined.map_or(first, Ok)
     }
 
     /// Has a packet of RTP processed with the state of its SSRC, wherever that is. `checked`: no index is used twice.
-    /// `ahead`: by so many rollovers it is beyond where it is expected.
+    /// `ahead`: it is not expected close by but ahead, by so many rollovers.
     fn rtp(
         &mut self,
         checked: bool,
-        ahead: u64,
+        ahead: Option<u64>,
         packet: &mut [u8],
         work: impl Fn(&Session, &mut StreamState, &mut [u8]) -> Result<usize, Refused>,
     ) -> Result<usize, Denied> {

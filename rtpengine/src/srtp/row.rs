@@ -28,13 +28,13 @@ pub(super) enum Outcome<T> {
 }
 
 /// Processes a packet with the state of its SSRC, which then takes note of it. Of those who process packets of one index
-/// at the same time, one succeeds. `checked`: not without authentication, when nothing is known about replay. `ahead`: by so
-/// many rollovers it is beyond where it is expected.
+/// at the same time, one succeeds. `checked`: not without authentication, when nothing is known about replay. `ahead`: it is
+/// not expected close by but ahead, by so many rollovers.
 pub(super) fn with<T>(
     streams: &SharedStreams,
     ssrc: u32,
     sequence: u16,
-    ahead: u64,
+    ahead: Option<u64>,
     checked: bool,
     work: impl FnOnce(&mut StreamState) -> Result<T, Refused>,
 ) -> Result<Outcome<T>, Denied> {
@@ -60,10 +60,11 @@ pub(super) fn with<T>(
     Ok(Outcome::Done(value))
 }
 
-/// The state in which a packet is expected that is so many rollovers beyond where it is expected now; nothing was accepted
-/// there. `None`: in the state as it is.
-pub(super) fn moved(state: &StreamState, sequence: u16, ahead: u64) -> Option<StreamState> {
-    let index = index::guess(state.next, sequence).filter(|_| ahead > 0)? + (ahead << 16);
+/// The state of a stream in which a packet is expected that comes `ahead` rollovers after the first one with its sequence
+/// number; nothing was accepted there. `None`: the state as it is.
+pub(super) fn moved(state: &StreamState, sequence: u16, ahead: Option<u64>) -> Option<StreamState> {
+    let first = state.next + u64::from(sequence.wrapping_sub(state.next as u16));
+    let index = first + (ahead? << 16);
     Some(StreamState { next: index + 1, ..StreamState::default() })
 }
 
