@@ -98,13 +98,15 @@ impl StreamShared {
         self.last_packet_unix_us.store(unix_us, Ordering::Relaxed);
     }
 
-    /// Counts a packet that is not forwarded. All but those held back on request are errors.
+    /// Counts a packet that is not forwarded. All but those held back on request are errors. Who sees the error sees its
+    /// reason.
     pub(super) fn dropped(&self, reason: Reason, count: u64) {
-        if !matches!(reason, Reason::Hold | Reason::Blackhole | Reason::NatWait | Reason::PacketLength) {
-            add(&self.errors, count);
-        }
         if let Some((_, cell)) = DROP_REASONS.iter().zip(&self.drops).find(|(known, _)| **known == reason) {
             add(cell, count);
+        }
+        if !matches!(reason, Reason::Hold | Reason::Blackhole | Reason::NatWait | Reason::PacketLength) {
+            let errors = self.errors.load(Ordering::Relaxed).wrapping_add(count);
+            self.errors.store(errors, Ordering::Release);
         }
     }
 
@@ -219,7 +221,8 @@ impl StreamShared {
             stream: StreamCounters {
                 packets: get(&self.packets),
                 bytes: get(&self.bytes),
-                errors: get(&self.errors),
+                // Before the reasons, see `dropped`.
+                errors: self.errors.load(Ordering::Acquire),
                 packets_out: get(&self.packets_out),
                 bytes_out: get(&self.bytes_out),
                 errors_out: get(&self.errors_out),
