@@ -105,6 +105,7 @@ pub unsafe fn look_up<const AT: usize, const MASK: u64, const KEEP: i32>(
 ///
 /// # Safety
 /// As [`look_up`].
+// SAFETY: the section above is the contract; the callers keep it.
 #[inline(always)]
 pub unsafe fn look_up_pair<const AT: usize, const MASK: u64>(
     [mut first, mut second]: [u64; 2],

@@ -88,6 +88,7 @@ pub extern "C" fn rtpengine_source(row: u32, ssrc: u32) -> u32 {
 ///
 /// # Safety
 /// `slot` points into a live element of a stats map.
+// SAFETY: callers pass a slot of an element that a lookup in the stats map gave them.
 #[inline(always)]
 unsafe fn owns(slot: *mut SsrcStats, ssrc: u32) -> bool {
     // SAFETY: by contract.
@@ -128,6 +129,7 @@ pub fn accepted(stats: *mut FlowStats, slot: *mut SsrcStats, rtp: &Rtp, bytes: u
 
 /// # Safety
 /// `counter` points into map memory.
+// SAFETY: callers pass a counter of an element that a lookup gave them.
 #[inline(always)]
 unsafe fn add(counter: *mut u64, count: u64) {
     // SAFETY: by contract.

@@ -73,6 +73,7 @@ impl Packet {
 ///
 /// # Safety
 /// So many bytes may be read and written.
+// SAFETY: the callers copy within one `T`, between a place in the packet that they have checked and a value of their own.
 #[inline(always)]
 unsafe fn copy<W>(from: *const u8, to: *mut u8, start: usize, end: usize) {
     for offset in (start..end).step_by(size_of::<W>()) {

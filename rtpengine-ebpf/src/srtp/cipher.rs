@@ -17,6 +17,7 @@ const BLOCK: u32 = 16;
 ///
 /// # Safety
 /// `scratch` is from [`Scratch::get`].
+// SAFETY: callers have their scratch memory from `Scratch::get`.
 #[inline(never)]
 pub unsafe fn begin(scratch: *mut Scratch, context: &SrtpContext, ssrc: u32, index: u64) {
     let block = if context.cipher == CIPHER_GCM {
@@ -42,6 +43,7 @@ struct Blocks<'a> {
 ///
 /// # Safety
 /// As [`begin`].
+// SAFETY: callers have their scratch memory from `Scratch::get`.
 #[inline(never)]
 pub unsafe fn apply(scratch: *mut Scratch, context: &SrtpContext, start: u32, end: u32) {
     let first = if context.cipher == CIPHER_GCM { 2 } else { 0 };

@@ -61,6 +61,7 @@ impl Keys {
     ///
     /// # Errors
     /// [`Reason::SrtpAuthentication`].
+    // SAFETY: callers have their scratch memory from `Scratch::get`.
     #[inline(always)]
     pub unsafe fn open(
         self,
@@ -93,6 +94,7 @@ impl Keys {
     ///
     /// # Safety
     /// `scratch` is from [`Scratch::get`].
+    // SAFETY: callers have their scratch memory from `Scratch::get`.
     #[inline(always)]
     pub unsafe fn seal(self, scratch: *mut Scratch, ssrc: u32, header_len: u32, len: u32) {
         let (tag_at, mki_at) = self.trailer(len);
@@ -136,6 +138,7 @@ impl Keys {
         self.context.cipher != CIPHER_NULL && self.context.flags & CONTEXT_UNENCRYPTED == 0
     }
 
+    // SAFETY: only `open` and `seal` call it, with scratch memory from `Scratch::get`.
     #[inline(always)]
     unsafe fn begin(self, scratch: *mut Scratch, ssrc: u32) {
         if self.encrypts() || self.hash_key.is_some() {
@@ -144,6 +147,7 @@ impl Keys {
         }
     }
 
+    // SAFETY: only `open` and `seal` call it, with scratch memory from `Scratch::get`.
     #[inline(always)]
     unsafe fn apply(self, scratch: *mut Scratch, header_len: u32, len: u32) {
         if self.encrypts() {
@@ -152,6 +156,7 @@ impl Keys {
         }
     }
 
+    // SAFETY: only `open` and `seal` call it, with scratch memory from `Scratch::get`.
     #[inline(always)]
     unsafe fn tag(self, scratch: *mut Scratch, header_len: u32, len: u32) {
         // SAFETY: by the callers' contract.
