@@ -6,6 +6,7 @@ pub mod config;
 pub mod control;
 pub mod dtls;
 pub mod engine;
+pub mod export;
 pub mod http;
 pub mod logging;
 pub mod metrics;

@@ -38,6 +38,8 @@ pub enum Need {
     Peers,
     /// Chromium.
     Chromium,
+    /// An MQTT broker, and a client to see what it gets.
+    Mosquitto,
 }
 
 impl Need {
@@ -55,6 +57,8 @@ impl Need {
             Self::Nftables => missing_program("nft", "nftables"),
             Self::DebianCtl => missing_program("rtpengine-ctl", "rtpengine-utils"),
             Self::Openssl => missing_program("openssl", "openssl"),
+            Self::Mosquitto => missing_program("mosquitto", "mosquitto")
+                .or_else(|| missing_program("mosquitto_sub", "mosquitto-clients")),
             Self::Python => missing_program("python3", "python3"),
             Self::Aioice => missing_aioice(),
             Self::Peers => (!crate::peer::python().is_file())

@@ -86,6 +86,8 @@ pub struct CoreConfig {
     pub mos: MosFormula,
     /// `--measure-rtp`: where a party does not report, what was measured here counts.
     pub measure_rtp: bool,
+    /// `--homer`: RTCP of parties comes out as [`crate::io::Output::Rtcp`].
+    pub capture_rtcp: bool,
     /// `--table` is usable: streams may be offloaded at all.
     pub offload: bool,
 }
@@ -114,6 +116,7 @@ impl Default for CoreConfig {
             dtls_passive: false,
             mos: MosFormula::default(),
             measure_rtp: false,
+            capture_rtcp: false,
             offload: true,
         }
     }

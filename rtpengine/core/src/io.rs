@@ -384,6 +384,21 @@ pub struct TimedOut {
     pub dialogues: Vec<(String, String)>,
 }
 
+/// RTCP of a party, for whoever captures it (`--homer`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeardRtcp {
+    /// SIP Call-ID.
+    pub call: Arc<str>,
+    /// The party's address in force, where it is known.
+    pub from: Option<SocketAddr>,
+    /// The socket it arrived at.
+    pub to: SocketAddr,
+    /// When it arrived.
+    pub arrived: Now,
+    /// What it says.
+    pub reports: Reports,
+}
+
 /// What comes out of the core besides replies. The shell carries them out in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
@@ -395,6 +410,8 @@ pub enum Output {
     Dtls(DtlsCommand),
     /// For the SIP server (`--b2b-url`).
     TimedOut(Box<TimedOut>),
+    /// For the capture server (`--homer`), where the configuration asks for it.
+    Rtcp(Box<HeardRtcp>),
     /// For the logs: everything about this call is logged, or no longer.
     Debug {
         /// SIP Call-ID.

@@ -25,7 +25,8 @@ pub fn listeners(settings: &Settings, name: &str) -> Result<Vec<SocketAddr>, Con
     Ok(sockets)
 }
 
-fn parse(value: &str) -> Result<Vec<SocketAddr>, String> {
+/// The addresses one value names; the error says what is allowed.
+pub(super) fn parse(value: &str) -> Result<Vec<SocketAddr>, String> {
     if value.bytes().all(|byte| byte.is_ascii_digit()) {
         let port = port(value)?;
         let (v4, v6) = (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED));

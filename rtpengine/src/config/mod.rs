@@ -1,6 +1,7 @@
 //! Configuration: command line and file become one typed [`Config`].
 
 pub mod command_line;
+mod export;
 pub mod file;
 pub mod interfaces;
 pub mod listeners;
@@ -21,6 +22,7 @@ use rtpengine_core::ng::Templates;
 
 use crate::callback::{self, CallbackOptions, Destination};
 use crate::dtls::{CertCipher, CertSignature, CertificateOptions, DtlsOptions};
+use crate::export::ExportOptions;
 use crate::http::HttpOptions;
 use crate::logging::{self, Facility, Format, Subsystem};
 use settings::{Origin, Settings, bad_value};
@@ -224,6 +226,8 @@ pub struct Config {
     pub templates: Templates,
     /// `--b2b-url`, `--xmlrpc-format`
     pub callback: Option<CallbackOptions>,
+    /// `--graphite…`, `--homer…`, `--mqtt-…`
+    pub exports: ExportOptions,
     /// `--software-id`, only letters, digits and dashes.
     pub software_id: String,
     /// What the operator should know, to be logged once logging runs.
@@ -311,6 +315,7 @@ impl Config {
             measure_rtp: settings.flag("measure-rtp"),
             templates: templates(settings, &mut warnings)?,
             callback: callback(settings)?,
+            exports: export::exports(settings)?,
             software_id: software_id(settings),
             warnings,
         };
@@ -355,6 +360,7 @@ impl Config {
             dtls_passive: self.dtls_passive,
             mos: self.mos,
             measure_rtp: self.measure_rtp,
+            capture_rtcp: self.exports.homer.is_some(),
             offload: self.table.is_some(),
         }
     }

@@ -38,7 +38,7 @@ const fn flag(name: &'static str, short: Option<char>, help: &'static str) -> Op
     OptionSpec { name, short, aliases: &[], kind: Kind::Flag, value: "", default: None, help }
 }
 
-const fn value(
+pub(super) const fn value(
     name: &'static str,
     short: Option<char>,
     value: &'static str,
@@ -247,7 +247,7 @@ const AVAILABLE: &[OptionSpec] = &[
 
 /// Every option that works and may stand in the file, but for [`log_levels`].
 pub fn general() -> impl Iterator<Item = OptionSpec> {
-    AVAILABLE.iter().copied()
+    AVAILABLE.iter().chain(super::export::OPTIONS).copied()
 }
 
 /// `log-level-SUBSYSTEM`, one for each.

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use rtpengine_core::call::{self, ControlSource};
 use rtpengine_core::legacy;
-use rtpengine_core::ng::statistics::{Statistics, Traffic};
+use rtpengine_core::ng::statistics::{Interval, Statistics, Traffic};
 use rtpengine_core::ng::{Reply, Request};
 
 use super::actor::EngineHandle;
+use super::plane::Plane;
 use crate::callback::Callback;
 use crate::cli::CliBackend;
 use crate::cli::model::{
@@ -17,6 +18,7 @@ use crate::cli::model::{
 };
 use crate::control::{ControlEngine, ControlTos};
 use crate::dtls;
+use crate::export::Capture;
 use crate::http::HttpBackend;
 use crate::metrics;
 use crate::relay::system_clock;
@@ -32,6 +34,7 @@ pub struct Backend {
     control_tos: Arc<ControlTos>,
     offload: Arc<OffloadHandle>,
     callback: Callback,
+    capture: Capture,
 }
 
 impl Backend {
@@ -42,8 +45,37 @@ impl Backend {
         control_tos: Arc<ControlTos>,
         offload: Arc<OffloadHandle>,
         callback: Callback,
+        capture: Capture,
     ) -> Self {
-        Self { engine, control_tos, offload, callback }
+        Self { engine, control_tos, offload, callback, capture }
+    }
+
+    /// The figures of now with those of the interval since this was last asked; `None` once the core has ended.
+    #[must_use]
+    pub fn interval(&self) -> Option<(Statistics, Interval)> {
+        let both = |engine: &mut call::Engine, plane: &mut Plane| {
+            (engine.statistics_model(system_clock(), plane), engine.take_interval())
+        };
+        self.engine.with(both).ok()
+    }
+
+    /// The figures of now; `None` once the core has ended.
+    #[must_use]
+    pub fn figures_now(&self) -> Option<Statistics> {
+        self.engine.with(|engine, plane| engine.statistics_model(system_clock(), plane)).ok()
+    }
+
+    /// The names of all calls.
+    #[must_use]
+    pub fn call_ids(&self) -> Vec<String> {
+        let ids = self.engine.with(|engine, _plane| engine.calls().map(|call| call.id).collect());
+        ids.unwrap_or_default()
+    }
+
+    /// One call in full; `None` where there is none of that name.
+    #[must_use]
+    pub fn call_info(&self, call_id: &str) -> Option<call::CallInfo> {
+        self.engine.with(|engine, plane| engine.call(call_id, plane)).ok().flatten()
     }
 }
 
@@ -54,6 +86,7 @@ impl HttpBackend for Backend {
             dtls: self.dtls().await,
             kernel: self.offload.status(),
             callbacks: self.callback.statistics(),
+            homer: self.capture.statistics(),
         }
     }
 }
@@ -81,7 +114,7 @@ impl ControlEngine for Backend {
 
 impl CliBackend for Backend {
     async fn statistics(&self) -> Statistics {
-        self.engine.with(|engine, plane| engine.statistics_model(system_clock(), plane)).unwrap_or_default()
+        self.figures_now().unwrap_or_default()
     }
 
     async fn dtls(&self) -> dtls::Statistics {
@@ -97,8 +130,7 @@ impl CliBackend for Backend {
     }
 
     async fn call(&self, call_id: String) -> Option<CallDetail> {
-        let found = self.engine.with(move |engine, plane| engine.call(&call_id, plane));
-        found.ok().flatten().map(|call| detail(call, system_clock().unix_us))
+        self.call_info(&call_id).map(|call| detail(call, system_clock().unix_us))
     }
 
     async fn terminate(&self, selection: Selection) -> u64 {

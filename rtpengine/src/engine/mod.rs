@@ -27,6 +27,8 @@ use crate::cli::params::Start;
 use crate::cli::{self, Cli};
 use crate::config::Config;
 use crate::control::{Dispatcher, Listeners, SocketOptions};
+use crate::export::mqtt::Publisher;
+use crate::export::{Capture, graphite, homer};
 use crate::http;
 use crate::logging::LogLevels;
 use crate::process::{LoadMeter, Shutdown};
@@ -83,7 +85,22 @@ pub fn run(
         }
         None => (Callback::default(), None),
     };
-    let mut plane = Plane::new(pool.handle(), Arc::clone(&offload), dtls, levels.clone(), callback.clone());
+    let (capture, captured) = match config.exports.homer {
+        Some(_) => {
+            let (capture, queue) = Capture::new();
+            (capture, Some(queue))
+        }
+        None => (Capture::default(), None),
+    };
+    let publisher = config.exports.mqtt.clone().map(Publisher::new).transpose().context("MQTT")?;
+    let mut plane = Plane::new(
+        pool.handle(),
+        Arc::clone(&offload),
+        dtls,
+        levels.clone(),
+        callback.clone(),
+        capture.clone(),
+    );
     let mut engine = Engine::new(config.core(), seed(), clock);
     adopt::adopt(&mut engine, &mut plane, &report.adopted);
     offload.drop_unclaimed();
@@ -91,11 +108,12 @@ pub fn run(
 
     let control_tos = Arc::new(listeners.tos(config.control_tos.unwrap_or(0))?);
     let load_handle = engine_handle.clone();
-    let backend = Backend::new(engine_handle, control_tos, Arc::clone(&offload), callback);
+    let backend = Backend::new(engine_handle, control_tos, Arc::clone(&offload), callback, capture.clone());
     let dispatcher = Arc::new(
         Dispatcher::new(backend.clone(), CacheLimits::default()).with_templates(config.templates.clone()),
     );
     let command_line = Arc::new(Cli::new(backend.clone(), levels.clone(), Start::new(&config, &levels)));
+    let exporting = backend.clone();
     let services =
         http::Services { dispatcher: Arc::clone(&dispatcher), cli: Arc::clone(&command_line), backend };
     let http = http_listeners.serve(services, config.thread_stack)?;
@@ -110,6 +128,15 @@ pub fn run(
         let _command_line = cli::serve(cli_listeners, &command_line)?;
         tokio::spawn(renew(identities));
         tokio::spawn(watch_load(load_handle));
+        if let Some(options) = config.exports.graphite {
+            tokio::spawn(graphite::run(options, exporting.clone()));
+        }
+        if let (Some(options), Some(queue)) = (config.exports.homer, captured) {
+            tokio::spawn(homer::run(options, capture, queue));
+        }
+        if let Some(publisher) = publisher {
+            tokio::spawn(publisher.run(exporting));
+        }
         if let Some(callbacks) = callbacks {
             tokio::spawn(callbacks);
         }

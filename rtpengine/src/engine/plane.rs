@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 
 use super::dtls::Dtls;
 use crate::callback::Callback;
+use crate::export::Capture;
 use crate::logging::LogLevels;
 use crate::relay::{RelayHandle, system_clock};
 use crate::xdp::{KernelCounters, OffloadHandle};
@@ -28,10 +29,12 @@ pub struct Plane {
     dtls: Arc<Dtls>,
     levels: LogLevels,
     callback: Callback,
+    capture: Capture,
 }
 
 impl Plane {
-    /// Puts its parts together. `levels` learns which calls are to be logged in full, `callback` which a timeout has ended.
+    /// Puts its parts together. `levels` learns which calls are to be logged in full, `callback` which a timeout has ended,
+    /// `capture` what parties report by RTCP.
     #[must_use]
     pub fn new(
         relay: RelayHandle,
@@ -39,8 +42,9 @@ impl Plane {
         dtls: Arc<Dtls>,
         levels: LogLevels,
         callback: Callback,
+        capture: Capture,
     ) -> Self {
-        Self { relay, offload, dtls, levels, callback }
+        Self { relay, offload, dtls, levels, callback, capture }
     }
 
     /// DTLS of all streams.
@@ -77,6 +81,7 @@ impl Plane {
                 }
                 Output::Dtls(command) => self.dtls.command(command),
                 Output::TimedOut(call) => self.callback.report(*call),
+                Output::Rtcp(heard) => self.capture.report(heard),
                 Output::Debug { call, on } => self.levels.set_call_debug(&call, on),
             }
         }

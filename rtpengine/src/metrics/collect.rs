@@ -7,6 +7,7 @@ use super::family::{Family, Kind};
 use crate::callback::Statistics as CallbackStatistics;
 use crate::cli::dtls;
 use crate::dtls::Statistics as DtlsStatistics;
+use crate::export::homer::Statistics as HomerStatistics;
 use crate::xdp::Status;
 
 /// Everything a scrape is made of.
@@ -20,6 +21,8 @@ pub struct Source {
     pub kernel: Status,
     /// XMLRPC callbacks.
     pub callbacks: CallbackStatistics,
+    /// Reports for Homer.
+    pub homer: HomerStatistics,
 }
 
 const INTERFACE: &[&str] = &["name", "address"];
@@ -39,6 +42,7 @@ pub fn collect(source: &Source) -> Vec<Family> {
     families.kernel(&source.kernel);
     families.dtls(&source.dtls);
     families.callbacks(source.callbacks);
+    families.homer(source.homer);
     families.0
 }
 
@@ -83,6 +87,11 @@ impl Families {
         ];
         let help = "XMLRPC callbacks about calls that timed out";
         self.by_type(Kind::Counter, "xmlrpc_callbacks_total", help, samples);
+    }
+
+    fn homer(&mut self, homer: HomerStatistics) {
+        let samples = [("sent", homer.sent as f64), ("dropped", homer.dropped as f64)];
+        self.by_type(Kind::Counter, "homer_reports_total", "Contents of RTCP packets for Homer", samples);
     }
 
     fn sessions(&mut self, statistics: &Statistics) {

@@ -15,8 +15,17 @@ pub use apt::{install, update};
 const BPF_LINKER: &str = "0.10.3";
 /// A rustc with LLVM and the source of `core`, for the BPF target.
 const BPF_TOOLCHAIN: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"];
-/// Real peers for the behaviour tests, and what they need around them.
-const PEERS: [&str; 6] = ["kamailio", "sip-tester", "rtpengine-utils", "nftables", "openssl", "chromium"];
+/// Real peers for the behaviour tests and what they need around them: packages, each with a program of it.
+const PEERS: [(&str, &str); 8] = [
+    ("kamailio", "kamailio"),
+    ("sip-tester", "sipp"),
+    ("rtpengine-utils", "rtpengine-ng-client"),
+    ("nftables", "nft"),
+    ("openssl", "openssl"),
+    ("chromium", "chromium"),
+    ("mosquitto", "mosquitto"),
+    ("mosquitto-clients", "mosquitto_sub"),
+];
 
 #[derive(clap::Args, Default)]
 pub struct Arguments {
@@ -107,9 +116,7 @@ fn items(arguments: &Arguments) -> Vec<Item> {
         },
     ];
     if arguments.tests {
-        for (name, program) in
-            PEERS.iter().zip(["kamailio", "sipp", "rtpengine-ng-client", "nft", "openssl", "chromium"])
-        {
+        for (name, program) in PEERS {
             items.push(Item {
                 name,
                 present: has_program(program),

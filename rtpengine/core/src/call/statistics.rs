@@ -12,7 +12,8 @@ use crate::{
     ng::{
         Command, Dict, Reply,
         statistics::{
-            Current, Figures, InterfaceStatistics, ProxyStatistics, Statistics, Total, Traffic, VoipMetrics,
+            Current, Figures, InterfaceStatistics, Interval, ProxyStatistics, Statistics, Total, Traffic,
+            VoipMetrics,
         },
     },
 };
@@ -127,6 +128,7 @@ pub(super) struct Tally {
     all: Flow,
     by_local: AHashMap<LocalIdx, Flow>,
     proxies: Vec<ProxyStatistics>,
+    interval: Interval,
     last_rates: Option<(Now, Traffic, Traffic)>,
     rate_user: Traffic,
     rate_kernel: Traffic,
@@ -139,6 +141,7 @@ impl Tally {
     }
 
     pub(super) fn count(&mut self, proxy: IpAddr, command: Command, failed: bool) {
+        self.interval.count(command);
         let proxy = self.proxy(proxy);
         if let Some(statistics) = proxy.commands.get_mut(command.index()) {
             statistics.count += 1;
@@ -151,6 +154,7 @@ impl Tally {
     }
 
     pub(super) fn took(&mut self, proxy: IpAddr, command: Command, microseconds: u64) {
+        self.interval.took(command, microseconds as f64 / 1e6);
         if let Some(statistics) = self.proxy(proxy).commands.get_mut(command.index()) {
             statistics.duration += microseconds as f64 / 1e6;
         }
@@ -284,6 +288,11 @@ impl Engine {
         }
     }
 
+    /// How commands and calls went since this was last asked, for the one exporter that tells it.
+    pub fn take_interval(&mut self) -> Interval {
+        self.tally.interval.take()
+    }
+
     fn current(&self) -> Current {
         let counts = self.session_counts();
         Current {
@@ -313,6 +322,7 @@ impl Engine {
             user = user + user_traffic(&counters);
         }
         let tally = &mut self.tally;
+        tally.interval.tick(self.calls.len());
         if let Some((since, user_before, kernel_before)) = tally.last_rates {
             let elapsed = now.mono_us.saturating_sub(since.mono_us).max(1);
             tally.rate_user = rate(user_before, user, elapsed);

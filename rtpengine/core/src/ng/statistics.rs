@@ -4,8 +4,10 @@ use std::net::IpAddr;
 
 use super::command::Command;
 
+pub use self::interval::{CommandInterval, Interval, Spread};
 pub use self::metrics::{Sampled, VoipMetrics};
 
+mod interval;
 mod metrics;
 mod render;
 

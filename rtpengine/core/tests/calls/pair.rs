@@ -10,7 +10,7 @@ use rtpengine_core::{
     config::{CoreConfig, LocalAddress, LogicalInterface},
     ice::IceClock,
     io::{
-        DtlsAssociation, DtlsCommand, DtlsIdentity, FlowCommand, FlowSpec, MediaEvent, MediaPlane,
+        DtlsAssociation, DtlsCommand, DtlsIdentity, FlowCommand, FlowSpec, HeardRtcp, MediaEvent, MediaPlane,
         NoRandomness, Now, OpenError, OpenPort, Output, Path, RelayCommand, RelayStream, RtcpUse,
         StreamCounters, StreamId, TimedOut,
     },
@@ -42,6 +42,7 @@ pub struct FakePlane {
     pub dtls_opens: usize,
     /// Calls that a timeout has ended.
     pub timed_out: Vec<TimedOut>,
+    pub heard_rtcp: Vec<HeardRtcp>,
     pub configures: usize,
     pub installs: usize,
     pub removes: usize,
@@ -125,6 +126,7 @@ impl FakePlane {
                 }
                 Output::Dtls(command) => self.dtls(command),
                 Output::TimedOut(call) => self.timed_out.push(*call),
+                Output::Rtcp(heard) => self.heard_rtcp.push(*heard),
                 Output::Debug { call, on: true } => {
                     assert!(self.debugged.insert(call.to_string()), "debugged twice");
                 }

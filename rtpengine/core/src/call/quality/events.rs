@@ -7,7 +7,7 @@ use crate::{
         media::Side,
         model::Call,
     },
-    io::{Now, RtcpUse, StreamId},
+    io::{HeardRtcp, Now, Output, RtcpUse, StreamId},
     media::rtcp::Reports,
 };
 
@@ -23,6 +23,11 @@ impl Engine {
         let passed_on = socket.configured.as_ref().is_some_and(|relay| relay.rtcp == RtcpUse::Read);
         let origin = Origin { stream, arrived, passed_on, clock_rate: clock_rate(call, stream) };
         tracing::info!(target: "rtcp-data", call = %call.id, "{reports}");
+        if self.config.capture_rtcp {
+            let (call, from, to) = (call.id.clone(), socket.endpoint, socket.local);
+            let heard = HeardRtcp { call, from, to, arrived, reports: reports.clone() };
+            self.outputs.push(Output::Rtcp(Box::new(heard)));
+        }
         let findings = call.quality.received(origin, reports, self.config.mos);
         for finding in &findings {
             self.tally.quality(local, finding);
