@@ -524,6 +524,7 @@ fn logging(settings: &Settings, warnings: &mut Vec<String>) -> Result<logging::S
         foreground,
         facility: settings.choice("log-facility", &Facility::NAMES)?.unwrap_or_default(),
         rtcp_facility: settings.choice("log-facility-rtcp", &Facility::NAMES)?,
+        cdr_facility: settings.choice("log-facility-cdr", &Facility::NAMES)?,
         format: settings
             .choice("log-format", &[("default", Format::Default), ("parsable", Format::Parsable)])?
             .unwrap_or_default(),

@@ -112,10 +112,6 @@ pub const FEATURES: &[Feature] = &[
         ],
     },
     Feature {
-        name: "logging of call data records is",
-        options: &[facility("log-facility-cdr", &["log-facilty-cdr"])],
-    },
-    Feature {
         name: "call recording is",
         options: &[
             value("recording-dir"),

@@ -15,7 +15,7 @@ use super::escape::{Escaped, Keep};
 use super::levels::{LogLevels, number};
 use super::line::{Record, Style};
 use super::sink::Sink;
-use super::{Format, RTCP_DATA, Subsystem};
+use super::{CDR_DATA, Format, RTCP_DATA, Subsystem};
 
 /// Fields with this prefix are written between marks.
 const PRIVATE: &str = "private.";
@@ -30,11 +30,13 @@ pub(super) struct LogLayer {
     sink: Sink,
     /// Where the contents of RTCP go, if anywhere.
     rtcp: Option<Sink>,
+    /// Where the records of calls go, if anywhere.
+    cdr: Option<Sink>,
 }
 
 impl LogLayer {
     pub fn new(levels: LogLevels, style: Style, sink: Sink) -> Self {
-        Self { levels, style, sink, rtcp: None }
+        Self { levels, style, sink, rtcp: None, cdr: None }
     }
 
     /// Has the contents of RTCP logged there.
@@ -42,9 +44,15 @@ impl LogLayer {
         Self { rtcp: sink, ..self }
     }
 
+    /// Has the records of calls logged there.
+    pub fn with_cdr(self, sink: Option<Sink>) -> Self {
+        Self { cdr: sink, ..self }
+    }
+
     fn allows(&self, metadata: &Metadata<'_>) -> bool {
         match metadata.target() {
             RTCP_DATA => self.rtcp.is_some(),
+            CDR_DATA => self.cdr.is_some(),
             // Spans carry the call-id of events below them, whatever their own level is.
             target => metadata.is_span() || self.levels.allows(target, *metadata.level()),
         }
@@ -63,7 +71,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
         let most = self.levels.most();
-        Some(if self.rtcp.is_some() { most.max(LevelFilter::INFO) } else { most })
+        Some(if self.rtcp.is_some() || self.cdr.is_some() { most.max(LevelFilter::INFO) } else { most })
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
@@ -86,6 +94,12 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
                 fields.port = fields.port.or_else(|| entity.port.clone());
             }
         }
+        let priority = u8::try_from(number(*metadata.level())).unwrap_or(DEBUG).min(DEBUG);
+        if metadata.target() == CDR_DATA {
+            // For programs: no prefix, no pieces.
+            self.cdr.iter().for_each(|sink| sink.write(priority, &fields.message));
+            return;
+        }
         let sink = match (metadata.target(), &self.rtcp) {
             (RTCP_DATA, Some(sink)) => sink,
             (target, _) if self.levels.shows(target, *metadata.level(), fields.call.as_deref()) => &self.sink,
@@ -99,7 +113,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
             port: fields.port,
             text: fields.message,
         };
-        let priority = u8::try_from(number(*metadata.level())).unwrap_or(DEBUG).min(DEBUG);
         self.style.lines(&record, |line| sink.write(priority, line));
     }
 }
@@ -249,25 +262,28 @@ mod tests {
     }
 
     #[test]
-    fn the_contents_of_rtcp_have_a_facility_of_their_own_or_are_not_logged() {
+    fn contents_of_rtcp_and_records_have_facilities_of_their_own_or_are_not_logged() {
         let directory = tempfile::tempdir().unwrap();
-        let servers = ["main", "rtcp"].map(|name| {
+        let servers = ["main", "rtcp", "cdr"].map(|name| {
             let server = UnixDatagram::bind(directory.path().join(name)).unwrap();
             server.set_nonblocking(true).unwrap();
             server
         });
-        let [main, rtcp] = &servers;
+        let [main, rtcp, cdr] = &servers;
         for on in [false, true] {
             let syslog = |name: &str, facility| {
                 Sink::Syslog(Syslog::new(directory.path().join(name), Facility(facility), "t"))
             };
             let marks = Marks { prefix: String::new(), suffix: String::new() };
-            let style = Style { format: Format::Default, split: true, limit: None, marks };
+            let style = Style { format: Format::Default, split: true, limit: Some(60), marks };
             // Whatever the level is.
             let layer = LogLayer::new(LogLevels::new(3, &[]), style, syslog("main", 3));
-            let layer = layer.with_rtcp(on.then(|| syslog("rtcp", 16)));
+            let layer =
+                layer.with_rtcp(on.then(|| syslog("rtcp", 16))).with_cdr(on.then(|| syslog("cdr", 17)));
+            let record = "ci=c1, ".repeat(100);
             tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
                 tracing::info!(target: "rtcp-data", call = "c1", "ssrc=1");
+                tracing::info!(target: "cdr-data", "{record}");
                 tracing::info!(target: "rtcp", call = "c1", "not shown");
             });
             let mut buffer = [0; 4096];
@@ -276,6 +292,9 @@ mod tests {
             let text = std::str::from_utf8(&buffer[..length]).unwrap();
             // Facility local0, severity LOG_INFO.
             assert_eq!(text.starts_with("<134>") && text.ends_with("[c1]: [rtcp] ssrc=1"), on, "{text}");
+            let length = cdr.recv(&mut buffer).unwrap_or(0);
+            let text = std::str::from_utf8(&buffer[..length]).unwrap();
+            assert_eq!(text.starts_with("<142>") && text.ends_with(&format!(": {record}")), on, "{text}");
         }
     }
 

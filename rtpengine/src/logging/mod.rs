@@ -5,7 +5,8 @@
 //! - The fields `call` and `port`, of the event or of a span around it, become the prefix `[CALLID port 12345]`.
 //! - A field whose name starts with `private.` holds private data: the mark prefix and suffix are put around
 //!   its value and the `private.` is dropped. Inside a message, [`Marked`] does the same. Call-ids are marked.
-//! - Events of the target `rtcp-data` go to the facility of `--log-facility-rtcp` alone, whatever the levels are.
+//! - Events of the target `rtcp-data` go to the facility of `--log-facility-rtcp` alone, those of `cdr-data` to the one of
+//!   `--log-facility-cdr`, whatever the levels are.
 //! - Other fields follow the message as `name=value`.
 //! - Control characters are escaped everywhere but for line breaks of the message itself.
 
@@ -38,6 +39,8 @@ pub const HIGHEST_LEVEL: i8 = 8;
 
 /// Target of events that hold the contents of RTCP.
 const RTCP_DATA: &str = "rtcp-data";
+/// Target of events that are records of calls: written as they are, in one piece.
+const CDR_DATA: &str = "cdr-data";
 
 /// Characters of a line in syslog unless `--max-log-line-length` says otherwise.
 const SYSLOG_LINE_LENGTH: usize = 500;
@@ -115,6 +118,8 @@ pub struct Settings {
     pub facility: Facility,
     /// `--log-facility-rtcp`: where the contents of RTCP go, to syslog in any case.
     pub rtcp_facility: Option<Facility>,
+    /// `--log-facility-cdr`: where the records of calls go, to syslog in any case.
+    pub cdr_facility: Option<Facility>,
     /// `--log-format`.
     pub format: Format,
     /// `--split-logs`.
@@ -161,9 +166,12 @@ pub fn init(settings: &Settings) -> Result<LogLevels, LoggingError> {
     let marks = Marks { prefix: settings.mark_prefix.clone(), suffix: settings.mark_suffix.clone() };
     let style = Style { format: settings.format, split: settings.split, limit, marks: marks.clone() };
     let levels = LogLevels::new(settings.level, &settings.levels);
-    let rtcp =
-        settings.rtcp_facility.map(|facility| Syslog::new(sink::SYSLOG_SOCKET, facility, &settings.name));
-    let layer = LogLayer::new(levels.clone(), style, sink).with_rtcp(rtcp.map(Sink::Syslog));
+    let own = |facility: Option<Facility>| {
+        facility.map(|facility| Sink::Syslog(Syslog::new(sink::SYSLOG_SOCKET, facility, &settings.name)))
+    };
+    let layer = LogLayer::new(levels.clone(), style, sink)
+        .with_rtcp(own(settings.rtcp_facility))
+        .with_cdr(own(settings.cdr_facility));
     mark::set(marks);
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer))
         .map_err(|_| LoggingError::Twice)?;

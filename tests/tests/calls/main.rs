@@ -9,6 +9,7 @@ mod an_orderly_stop_leaves_nothing;
 mod codecs_are_filtered;
 mod debians_client_understands_the_daemon;
 mod dtls_meets_rtp;
+mod ended_calls_leave_a_record;
 mod forked_branches_are_kept_apart;
 mod hold_is_silent_and_ends;
 mod ice_finds_a_way;

@@ -325,6 +325,7 @@ impl Engine {
 
     /// Ends a call with everything that belongs to it.
     pub(super) fn end_call(&mut self, now: Now, key: CallKey, by: EndedBy, plane: &mut dyn MediaPlane) {
+        self.log_record(now, key, by, plane);
         let Some(call) = self.calls.get_mut(key) else { return };
         let id = call.id.clone();
         self.tally.ended(now, call, by, plane);

@@ -41,6 +41,7 @@ mod ports;
 mod publish;
 mod quality;
 mod query;
+mod record;
 mod restraint;
 mod rng;
 mod selection;
