@@ -6,6 +6,7 @@ pub mod file;
 pub mod interfaces;
 pub mod listeners;
 pub mod options;
+mod scheduling;
 pub mod settings;
 pub mod unavailable;
 
@@ -25,6 +26,7 @@ use crate::dtls::{CertCipher, CertSignature, CertificateOptions, DtlsOptions};
 use crate::export::ExportOptions;
 use crate::http::HttpOptions;
 use crate::logging::{self, Facility, Format, Subsystem};
+use crate::process::Scheduling;
 use settings::{Origin, Settings, bad_value};
 
 /// Why there is no configuration. Everything but [`ConfigError::Usage`] is one line that names the option,
@@ -228,6 +230,12 @@ pub struct Config {
     pub callback: Option<CallbackOptions>,
     /// `--graphite…`, `--homer…`, `--mqtt-…`
     pub exports: ExportOptions,
+    /// `--scheduling`, `--priority`
+    pub scheduling: Option<Scheduling>,
+    /// `--idle-scheduling`, `--idle-priority`
+    pub idle_scheduling: Option<Scheduling>,
+    /// `--socket-cpu-affinity`: CPUs to take in turn, 0 for none.
+    pub socket_cpus: u32,
     /// `--software-id`, only letters, digits and dashes.
     pub software_id: String,
     /// What the operator should know, to be logged once logging runs.
@@ -316,6 +324,9 @@ impl Config {
             templates: templates(settings, &mut warnings)?,
             callback: callback(settings)?,
             exports: export::exports(settings)?,
+            scheduling: scheduling::scheduling(settings, "scheduling", "priority")?,
+            idle_scheduling: scheduling::scheduling(settings, "idle-scheduling", "idle-priority")?,
+            socket_cpus: scheduling::socket_cpus(settings)?,
             software_id: software_id(settings),
             warnings,
         };

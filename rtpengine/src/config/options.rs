@@ -256,7 +256,7 @@ const AVAILABLE: &[OptionSpec] = &[
 
 /// Every option that works and may stand in the file, but for [`log_levels`].
 pub fn general() -> impl Iterator<Item = OptionSpec> {
-    AVAILABLE.iter().chain(super::export::OPTIONS).copied()
+    AVAILABLE.iter().chain(super::export::OPTIONS).chain(super::scheduling::OPTIONS).copied()
 }
 
 /// `log-level-SUBSYSTEM`, one for each.

@@ -121,16 +121,6 @@ pub const FEATURES: &[Feature] = &[
         ],
     },
     Feature { name: "firewall management is", options: &[value("iptables-chain")] },
-    Feature {
-        name: "thread scheduling is",
-        options: &[
-            value("scheduling"),
-            value("priority"),
-            value("idle-scheduling"),
-            value("idle-priority"),
-            value("socket-cpu-affinity"),
-        ],
-    },
     Feature { name: "the jitter buffer is", options: &[value("jitter-buffer"), flag("jb-clock-drift")] },
 ];
 

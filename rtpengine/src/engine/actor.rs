@@ -16,6 +16,7 @@ use rtpengine_core::legacy;
 use rtpengine_core::ng::{Reply, Request};
 
 use super::plane::Plane;
+use crate::process::Scheduling;
 use crate::relay::system_clock;
 
 /// How often the core looks at its timers.
@@ -164,17 +165,33 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Opens the core for business. `engine` may own calls already (adoption).
+    /// Opens the core for business. `engine` may own calls already (adoption). `scheduling` is the timer thread's.
     ///
     /// # Errors
     /// When the system has no thread to give.
-    pub fn start(engine: Engine, plane: Plane, handle: &EngineHandle, inbox: Inbox) -> std::io::Result<Self> {
+    pub fn start(
+        engine: Engine,
+        plane: Plane,
+        handle: &EngineHandle,
+        inbox: Inbox,
+        scheduling: Option<Scheduling>,
+    ) -> std::io::Result<Self> {
         let shared = Arc::clone(&handle.shared);
         // A handle is started once; a second core would be dropped here.
         let _second = shared.core.set(Mutex::new(Some(Core { engine, plane })));
         let own = Arc::clone(&shared);
-        let thread =
-            std::thread::Builder::new().name("core".to_owned()).spawn(move || run(&own, &inbox.0))?;
+        let (applied, outcome) = channel();
+        let timer = move || {
+            let scheduled = scheduling.map_or(Ok(()), Scheduling::apply);
+            let go_on = scheduled.is_ok();
+            // Who starts it waits for this.
+            let _gone = applied.send(scheduled);
+            if go_on {
+                run(&own, &inbox.0);
+            }
+        };
+        let thread = std::thread::Builder::new().name("core".to_owned()).spawn(timer)?;
+        outcome.recv().map_err(std::io::Error::other)??;
         Ok(Self { messages: handle.messages.clone(), shared, thread })
     }
 

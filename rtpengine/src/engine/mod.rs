@@ -31,7 +31,7 @@ use crate::export::mqtt::Publisher;
 use crate::export::{Capture, graphite, homer};
 use crate::http;
 use crate::logging::LogLevels;
-use crate::process::{LoadMeter, Shutdown};
+use crate::process::{LoadMeter, Scheduling, Shutdown};
 use crate::relay::{RelayConfig, RelayPool, system_clock};
 use crate::xdp::{self, OffloadConfig, StartReport};
 
@@ -51,6 +51,10 @@ pub fn run(
     ready: impl FnOnce(),
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    if let Some(scheduling) = config.scheduling {
+        // Inherited by all threads that start from here.
+        scheduling.apply().context("scheduling and priority")?;
+    }
     let options = SocketOptions { tos: config.control_tos, pmtu: config.control_pmtu };
     // Control sockets first: a second daemon with the same configuration must not touch the first one's table.
     let listeners = Listeners::bind(&config.listen_ng, &config.listen_tcp_ng, options)?.with_legacy(
@@ -63,8 +67,12 @@ pub fn run(
 
     let (engine_handle, inbox) = EngineHandle::new();
     let events = engine_handle.clone();
-    let relay_config =
-        RelayConfig { threads: config.num_threads, stack: config.thread_stack, ..RelayConfig::default() };
+    let relay_config = RelayConfig {
+        threads: config.num_threads,
+        stack: config.thread_stack,
+        cpus: config.socket_cpus,
+        ..RelayConfig::default()
+    };
     let pool = RelayPool::start(relay_config, move |event| events.event(event))?;
     let events = engine_handle.clone();
     let (offload, report) =
@@ -104,7 +112,9 @@ pub fn run(
     let mut engine = Engine::new(config.core(), seed(), clock);
     adopt::adopt(&mut engine, &mut plane, &report.adopted);
     offload.drop_unclaimed();
-    let actor = Actor::start(engine, plane, &engine_handle, inbox).context("core thread")?;
+    // Without options of its own it is scheduled as by default, not as the others.
+    let timers = config.idle_scheduling.or(config.scheduling.map(|_| Scheduling::default()));
+    let actor = Actor::start(engine, plane, &engine_handle, inbox, timers).context("core thread")?;
 
     let control_tos = Arc::new(listeners.tos(config.control_tos.unwrap_or(0))?);
     let load_handle = engine_handle.clone();

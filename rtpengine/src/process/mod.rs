@@ -4,12 +4,14 @@ mod daemon;
 mod limits;
 mod load;
 mod pidfile;
+mod scheduling;
 mod signals;
 
 pub use daemon::{Startup, daemonize};
 pub use limits::{open_files, raise_open_files, set_open_files};
 pub use load::LoadMeter;
 pub use pidfile::PidFile;
+pub use scheduling::{Policy, Scheduling};
 pub use signals::{Shutdown, block_signals, watch_signals};
 
 use std::path::PathBuf;

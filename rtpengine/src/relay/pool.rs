@@ -64,6 +64,8 @@ pub struct RelayConfig {
     pub stack: Option<usize>,
     /// Receive buffer asked for on each socket, bytes.
     pub receive_buffer: usize,
+    /// Number of CPUs that the sockets of calls ask for in turn (`SO_INCOMING_CPU`); 0: they ask for none.
+    pub cpus: u32,
     /// Reads the time.
     pub clock: Clock,
 }
@@ -76,6 +78,7 @@ impl Default for RelayConfig {
             threads: cores.max(MIN_THREADS),
             stack: None,
             receive_buffer: RECEIVE_BUFFER,
+            cpus: 0,
             clock: Arc::new(system_clock),
         }
     }
@@ -148,7 +151,7 @@ impl RelayPool {
             ways.push(Way { queue, epoll: shard.epoll() });
             shards.push(shard);
         }
-        let inner = Inner { ways, registry, receive_buffer: config.receive_buffer };
+        let inner = Inner { ways, registry, receive_buffer: config.receive_buffer, cpus: config.cpus };
         let mut pool = Self { handle: RelayHandle { inner: Arc::new(inner) }, threads: Vec::new(), finished };
         for (thread, shard) in shards.into_iter().enumerate() {
             let mut builder = std::thread::Builder::new().name(format!("relay-{thread}"));
@@ -220,6 +223,7 @@ struct Inner {
     ways: Vec<Way>,
     registry: Arc<Registry>,
     receive_buffer: usize,
+    cpus: u32,
 }
 
 /// Speaks to the relay threads. All calls return at once; commands for one stream are executed in the order
@@ -247,7 +251,11 @@ impl RelayHandle {
             }
             result => result,
         };
-        let socket = Arc::new(MediaSocket::new(bound?, Arc::clone(&inner.registry), port.stream));
+        let bound = bound?;
+        if let Some(cpu) = port.affinity.0.checked_rem(inner.cpus) {
+            socket::ask_for_cpu(&bound, cpu);
+        }
+        let socket = Arc::new(MediaSocket::new(bound, Arc::clone(&inner.registry), port.stream));
         let shard = inner.registry.placement.enter(port.affinity);
         let shared = Arc::<StreamShared>::default();
         let entry = Entry {

@@ -77,6 +77,13 @@ pub(super) fn open(local: SocketAddr, receive_buffer: usize) -> Result<Socket, O
     Ok(socket)
 }
 
+/// Has the system prefer this CPU for what the socket receives. A wish: without it the socket works as well.
+pub(super) fn ask_for_cpu(socket: &Socket, cpu: u32) {
+    if let Err(error) = socket.set_cpu_affinity(cpu as usize) {
+        tracing::debug!(target: "core", "no CPU of its own for a media socket: {error}");
+    }
+}
+
 fn bind_error(local: SocketAddr, error: &io::Error) -> OpenError {
     match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::EADDRINUSE) => OpenError::InUse,
