@@ -36,6 +36,9 @@ mod reports_of_our_own_are_sent;
 mod rtcp_mux_in_every_combination;
 mod rtp_and_srtp_are_bridged;
 mod rtpproxy_and_mediaproxy_place_calls;
+#[path = "../../../../tests/src/scenario/mod.rs"]
+mod scenario;
+mod scenarios;
 mod sdes_and_osrtp_follow_their_flags;
 mod the_recorded_call_is_reproduced;
 mod timeouts_end_calls;
