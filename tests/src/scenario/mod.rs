@@ -29,7 +29,7 @@ mod expand;
 mod parse;
 pub mod short;
 
-pub use expand::{Surroundings, expand, shown};
+pub use expand::{Surroundings, expand, key_text, shown};
 pub use parse::parse;
 use serde_json::{Map, Value};
 use std::path::Path;
