@@ -25,11 +25,11 @@
 //! chance makes is a word: `PORT`, `KEY`, `FINGERPRINT`, `TLS-ID`, `UFRAG`, `PWD`, `MARK`, and `OURS COMPONENT ADDRESS` of
 //! a candidate. Ports of parties are 2000 to 5999. The short form of messages about codecs is described in [`short`].
 
-mod expand;
+pub mod expand;
 mod parse;
 pub mod short;
 
-pub use expand::{Surroundings, expand, key_text, shown};
+pub use expand::{Surroundings, expand, shown};
 pub use parse::parse;
 use serde_json::{Map, Value};
 use std::path::Path;

@@ -117,7 +117,7 @@ pub fn mirror(offered: &str, shift: u16, fingerprint: &str) -> String {
         if media.has("fingerprint") {
             lines.extend([format!("a=fingerprint:{fingerprint}"), "a=setup:active".to_owned()]);
         } else if let Some((tag, suite)) = media.first_crypto() {
-            let key = rtpengine_tests::scenario::key_text(suite, 2);
+            let key = rtpengine_tests::scenario::expand::key_text(suite, 2);
             lines.push(format!("a=crypto:{tag} {suite} inline:{key}"));
         }
     }
