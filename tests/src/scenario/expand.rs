@@ -125,6 +125,13 @@ fn shown_line(line: &str, surroundings: &Surroundings) -> String {
             _ => out.join(" "),
         };
     }
+    if let (Some(rest), Some(word)) = (line.strip_prefix("o=- "), out.get_mut(1)) {
+        // Numbers of ours are long, those of parties are not.
+        if rest.find(' ').is_some_and(|length| length > 9) {
+            *word = "SESSION".to_owned();
+        }
+        return out.join(" ");
+    }
     let Some((name, value)) = line.split_once(':') else { return line.to_owned() };
     match name {
         "a=crypto" => {

@@ -22,7 +22,8 @@
 //! | `do COMMAND : FLAGS {KEYS}` | any other command | | |
 //!
 //! In bodies `KEY1`, `KEY2`... are keys of the parties and `FP1`... fingerprints of their certificates. In what is read, what
-//! chance makes is a word: `PORT`, `KEY`, `FINGERPRINT`, `TLS-ID`, `UFRAG`, `PWD`, `MARK`, and `OURS COMPONENT ADDRESS` of
+//! chance makes is a word: `PORT`, `KEY`, `FINGERPRINT`, `TLS-ID`, `UFRAG`, `PWD`, `MARK`,
+//! `SESSION` and `OURS COMPONENT ADDRESS` of
 //! a candidate. Ports of parties are 2000 to 5999. The short form of messages about codecs is described in [`short`].
 
 pub mod expand;

@@ -78,9 +78,11 @@ fn sent(
     mut keys: Map<String, Value>,
     answered: bool,
 ) -> Result<Step, String> {
+    // Each branch begins a dialogue.
+    let is_branch = keys.contains_key("via-branch");
     let [a, b, c, d] = Party::ALL.map(Party::tag);
     let (command, from, to, parties) = match who {
-        "offer" => ("offer", a, if answered { b } else { "" }, (Party::A, Party::B)),
+        "offer" => ("offer", a, if answered && !is_branch { b } else { "" }, (Party::A, Party::B)),
         "answer" => ("answer", a, b, (Party::B, Party::A)),
         "answer2" => ("answer", a, c, (Party::C, Party::A)),
         "back" => ("offer", b, a, (Party::B, Party::A)),

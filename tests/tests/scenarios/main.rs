@@ -58,7 +58,12 @@ fn every_scenario_goes_as_it_is_written() {
         return;
     }
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let scenarios = scenario::load(&folder).unwrap();
+    let mut scenarios = scenario::load(&folder).unwrap();
+    // For work on some of them: a part of a title or a file's name.
+    let chosen = std::env::var("SCENARIO").ok();
+    if let Some(part) = &chosen {
+        scenarios.retain(|scenario| scenario.title.contains(part) || scenario.place.contains(part));
+    }
     rtpengine_tests::netns::sweep();
     let netns = Netns::new("scenarios").unwrap();
     let own = INTERFACES.iter().map(|(_, address, _)| address.parse().unwrap());
@@ -107,9 +112,15 @@ fn every_scenario_goes_as_it_is_written() {
     println!("{} scenarios, {with_media} with media", scenarios.len());
     if wrong.is_empty() {
         assert_eq!(calls, Vec::<String>::new(), "calls are left");
+        if chosen.is_some() {
+            return daemon.stop().unwrap();
+        }
         assert!(scenarios.len() >= SCENARIOS, "only {} scenarios", scenarios.len());
         assert!(with_media >= WITH_MEDIA, "media in {with_media} scenarios only");
         return daemon.stop().unwrap();
+    }
+    if chosen.is_some() {
+        println!("{}", daemon.log());
     }
     drop(daemon);
     assert!(wrong.is_empty(), "{} of {} scenarios:\n{}", wrong.len(), scenarios.len(), wrong.join("\n"));

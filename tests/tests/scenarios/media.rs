@@ -1,6 +1,6 @@
 //! Packets between the parties of a scenario.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ use crate::reached;
 
 /// Longest wait for a packet that must come.
 const WAIT: Duration = Duration::from_secs(5);
-/// When a packet is sent again that may have come before the keys.
-const AGAIN: Duration = Duration::from_millis(100);
+/// When another packet is sent, as the first may have come before the keys.
+const AGAIN: Duration = Duration::from_millis(300);
 /// How long nothing must come: a packet takes well below a millisecond.
 const QUIET: Duration = Duration::from_millis(25);
 
@@ -89,6 +89,8 @@ pub struct Stage<'c> {
     pub reports: bool,
     sockets: HashMap<SocketAddr, Endpoint>,
     associations: HashMap<SocketAddr, (SocketAddr, Association)>,
+    /// SSRCs of streams of which more than one packet was sent.
+    repeated: HashSet<Vec<u8>>,
     certificates: &'c [Certificate],
 }
 
@@ -100,6 +102,7 @@ impl<'c> Stage<'c> {
             reports: true,
             sockets: HashMap::new(),
             associations: HashMap::new(),
+            repeated: HashSet::new(),
             certificates,
         }
     }
@@ -222,6 +225,14 @@ impl<'c> Stage<'c> {
         Ok(Keys::Srtp(Box::new(known.directions())))
     }
 
+    /// Takes leave of the daemon once the call is over, so that its farewells reach nobody else on these ports.
+    pub fn close(self) {
+        for (_, association) in self.associations.into_values() {
+            // Some were replaced in the course of the call and have had theirs.
+            let _ended = association.wait_closed();
+        }
+    }
+
     /// Sends and looks what comes.
     pub fn run(&mut self, flows: Flows) -> Result<()> {
         let mut ready = Vec::new();
@@ -245,8 +256,9 @@ impl<'c> Stage<'c> {
             }
         }
         // What must not arrive goes first: it would be there before what must.
-        keyed.sort_by_key(|(flow, ..)| flow.arrives);
+        keyed.sort_by_key(|(flow, ..)| (flow.arrives, flow.from));
         let forbidden = keyed.iter().any(|(flow, ..)| !flow.arrives);
+        let mut last: Option<((Party, usize), Vec<u8>)> = None;
         for (flow, sender, receiver, mut keys) in keyed {
             self.tried += 1;
             let (own, told) = &sender;
@@ -256,22 +268,32 @@ impl<'c> Stage<'c> {
                 continue;
             }
             let remote = SocketAddr::new(reached(address), told.port);
-            let packet = packet(own, told);
-            let sealed = keys.0.seal(&packet, false)?;
-            let socket = self.socket(from, own.port)?;
-            socket.remote = Some(remote);
-            socket.send_raw(&sealed)?;
+            let local_sender = SocketAddr::new(from, own.port);
+            // What several are to hear is sent once.
+            let packet = match last.take() {
+                Some((from, packet)) if from == flow.from && flow.arrives => packet,
+                _ => {
+                    let packet = packet(own, told);
+                    let sealed = keys.0.seal(&packet, false)?;
+                    let socket = self.socket(from, own.port)?;
+                    socket.remote = Some(remote);
+                    socket.send_raw(&sealed)?;
+                    packet
+                }
+            };
             if !flow.arrives {
                 continue;
             }
+            last = Some((flow.from, packet.clone()));
             let echoed = flow.from == flow.to;
             let place = || format!("{:?}>{:?}, to {remote}", flow.from, flow.to);
             let local = SocketAddr::new(theirs.address.context("no address")?, theirs.port);
             let expected = SocketAddr::new(reached(source.address.context("no address")?), source.port);
-            let again = (own.has("fingerprint") || theirs.has("fingerprint"))
-                .then_some((SocketAddr::new(from, own.port), &*sealed));
-            let heard = Heard { local, from: expected, wanted: &packet, rtcp: false, echoed, again };
-            self.hear(&heard, &mut keys.1).with_context(place)?;
+            let (sending, receiving) = (&mut keys.0, &mut keys.1);
+            let again =
+                (own.has("fingerprint") || theirs.has("fingerprint")).then_some((local_sender, sending));
+            let heard = Heard { local, from: expected, wanted: packet, rtcp: false, echoed, again };
+            self.hear(heard, receiving).with_context(place)?;
             if self.reports && own.is_rtp() && !echoed {
                 self.report(flow, &sender, &receiver, &mut keys).with_context(place)?;
             }
@@ -280,7 +302,8 @@ impl<'c> Stage<'c> {
         for (index, (local, socket)) in self.sockets.iter().enumerate() {
             let wait = if index == 0 { wait } else { Duration::ZERO };
             while let Some((bytes, source)) = socket.receive_raw(wait)? {
-                ensure!(is_control(&bytes), "at {local} arrives from {source}: {bytes:02x?}");
+                let repeated = bytes.get(8..12).is_some_and(|ssrc| self.repeated.contains(ssrc));
+                ensure!(repeated || is_control(&bytes), "at {local} arrives from {source}: {bytes:02x?}");
             }
         }
         Ok(())
@@ -311,21 +334,26 @@ impl<'c> Stage<'c> {
         let socket = self.socket(own.address.context("no address")?, port(sender_muxed, own))?;
         socket.remote = Some(remote);
         socket.send_raw(&sealed)?;
-        let heard = Heard { local, from: expected, wanted: &report, rtcp: true, echoed: false, again: None };
-        self.hear(&heard, &mut keys.1).with_context(|| format!("RTCP to {remote}"))
+        let heard = Heard { local, from: expected, wanted: report, rtcp: true, echoed: false, again: None };
+        self.hear(heard, &mut keys.1).with_context(|| format!("RTCP to {remote}"))
     }
 
-    fn hear(&mut self, heard: &Heard<'_>, keys: &mut Keys) -> Result<()> {
-        let Heard { local, from, wanted, rtcp, echoed, again } = *heard;
+    fn hear(&mut self, heard: Heard<'_>, keys: &mut Keys) -> Result<()> {
+        let Heard { local, from, wanted, rtcp, echoed, mut again } = heard;
         self.socket(local.ip(), local.port())?;
         let socket = self.sockets.get(&local).context("just made")?;
         let deadline = Instant::now() + WAIT;
+        let mut wanted = vec![wanted];
         loop {
             let wait = if again.is_some() { AGAIN } else { WAIT };
             let Some((bytes, source)) = socket.receive_raw(wait)? else {
                 ensure!(Instant::now() < deadline, "nothing arrives at {local}");
-                if let Some((sender, packet)) = again {
-                    self.sockets.get(&sender).context("it was sent")?.send_raw(packet)?;
+                if let Some((sender, keys)) = &mut again {
+                    let mut next = wanted.last().cloned().unwrap_or_default();
+                    next[3] = next[3].wrapping_add(1);
+                    self.repeated.insert(next[8..12].to_vec());
+                    self.sockets.get(sender).context("it was sent")?.send_raw(&keys.seal(&next, false)?)?;
+                    wanted.push(next);
                 }
                 continue;
             };
@@ -337,7 +365,8 @@ impl<'c> Stage<'c> {
                 continue;
             };
             // An echo is a stream of its own.
-            let same = if echoed { opened.get(12..) == wanted.get(12..) } else { opened == wanted };
+            let skipped = if echoed { 12 } else { 0 };
+            let same = wanted.iter().any(|wanted| opened.get(skipped..) == wanted.get(skipped..));
             if rtcp && !same {
                 continue;
             }
@@ -349,14 +378,14 @@ impl<'c> Stage<'c> {
 }
 
 /// What is to be heard.
-struct Heard<'p> {
+struct Heard<'k> {
     local: SocketAddr,
     from: SocketAddr,
-    wanted: &'p [u8],
+    wanted: Vec<u8>,
     rtcp: bool,
     echoed: bool,
-    /// Sent again from this socket until it is heard: one side of a handshake knows the keys before the other.
-    again: Option<(SocketAddr, &'p [u8])>,
+    /// The sender, whose next packets follow until one is heard: one side of a handshake knows the keys before the other.
+    again: Option<(SocketAddr, &'k mut Keys)>,
 }
 
 /// Another number each time.

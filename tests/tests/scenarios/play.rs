@@ -39,6 +39,9 @@ pub fn play(
     ng.encoding = if index.is_multiple_of(2) { Encoding::Bencode } else { Encoding::Json };
     let call = format!("scenario-{}", cookie());
     let mut stage = Stage::new(certificates);
+    // Once asked for, reports are the daemon's, in the whole call.
+    let text = |step: &Step| Value::Object(step.request.clone()).to_string().replace('-', " ");
+    stage.reports = !scenario.steps.iter().any(|step| text(step).contains("generate RTCP"));
     let mut offers: HashMap<(Party, String), Offered> = HashMap::new();
     let mut unanswered: Option<(Party, Step)> = None;
     for step in &scenario.steps {
@@ -82,7 +85,6 @@ pub fn play(
                 continue;
             }
         };
-        stage.reports = !step.request.contains_key("generate RTCP") && !step.request["command"].is_null();
         stage.run(flows).with_context(place)?;
     }
     // Whoever is left without an answer gets one, so that media can flow.
@@ -109,7 +111,9 @@ pub fn play(
         stage.run(flows).with_context(|| format!("after an answer like the offer: {answer}{read}"))?;
     }
     ng.request(&json!({"command": "delete", "call-id": call, "delete delay": 0}))?;
-    Ok(stage.tried)
+    let tried = stage.tried;
+    stage.close();
+    Ok(tried)
 }
 
 /// Sends a message and holds its reply to what is written; the m-lines sent, and the body read.
