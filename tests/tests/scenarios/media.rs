@@ -76,7 +76,8 @@ impl Keys {
 
     fn open(&mut self, packet: Vec<u8>, rtcp: bool) -> Option<Vec<u8>> {
         let Self::Srtp(keys) = self else { return Some(packet) };
-        if rtcp { keys.1.unprotect_rtcp(packet) } else { keys.1.unprotect(packet) }
+        // Each report has an SSRC of its own, hence an index of its own.
+        if rtcp { keys.1.again().unprotect_rtcp(packet) } else { keys.1.unprotect(packet) }
     }
 }
 
