@@ -22,8 +22,8 @@ const WORKERS: u16 = 6;
 /// Ports between those of two workers.
 const SHIFT: u16 = 4000;
 /// At least so many scenarios there are, and at least in so many of them media is sent.
-const SCENARIOS: usize = 314;
-const WITH_MEDIA: usize = 290;
+const SCENARIOS: usize = 600;
+const WITH_MEDIA: usize = 580;
 /// The interfaces of the core's tests: name, address, and the one that is written.
 const INTERFACES: &[(&str, &str, &str)] = &[
     ("foo", "10.9.0.1", "10.9.0.1"),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rtpengine_core::ng::known::{FLAG_PREFIXES, Flag, Key, Replace, RtcpMux, Status};
 use rtpengine_core::ng::{Outcome, Request, Value, json};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// At least so many scenarios there are.
-const SCENARIOS: usize = 314;
+const SCENARIOS: usize = 600;
 
 /// All scenarios, by file.
 pub fn all() -> Vec<Scenario> {
@@ -70,4 +71,71 @@ fn every_scenario_goes_as_it_is_written() {
         .collect();
     assert!(wrong.is_empty(), "{} of {} scenarios:\n{}", wrong.len(), all.len(), wrong.join("\n"));
     assert!(all.len() >= SCENARIOS, "only {} scenarios", all.len());
+}
+
+/// What is written outside of scenarios, and why.
+const ELSEWHERE: &[(Key, &str)] = &[
+    (Key::Limit, "of `list`, which concerns no call"),
+    (Key::Template, "needs a daemon with templates: `templates_go_for_requests`"),
+    (Key::Sdp, "is what the lines of a scenario are"),
+];
+
+/// Words of a request that may be keys or flags: all keys, all texts, and the parts of texts.
+fn words(value: &serde_json::Value, out: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(entries) => {
+            for (key, value) in entries {
+                out.push(key.clone());
+                words(value, out);
+            }
+        }
+        serde_json::Value::Array(values) => values.iter().for_each(|value| words(value, out)),
+        serde_json::Value::String(text) => {
+            out.push(text.clone());
+            for word in text.split(' ') {
+                out.push(word.to_owned());
+                out.extend(word.split_once('=').map(|(key, _)| key.to_owned()));
+                let prefixed = FLAG_PREFIXES.iter().filter_map(|(prefix, key)| {
+                    let rest = word.get(..prefix.len()).filter(|start| start.eq_ignore_ascii_case(prefix))?;
+                    Some([key.name().to_owned(), word[rest.len()..].to_owned()])
+                });
+                out.extend(prefixed.flatten());
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_key_and_flag_that_is_built_is_in_a_scenario() {
+    let mut said = Vec::new();
+    for step in all().iter().flat_map(|scenario| &scenario.steps) {
+        words(&serde_json::Value::Object(step.request.clone()), &mut said);
+    }
+    said.sort();
+    said.dedup();
+    let is_said = |find: &dyn Fn(&[u8]) -> bool| said.iter().any(|word| find(word.as_bytes()));
+    let mut missing = Vec::new();
+    for flag in Flag::ALL.iter().filter(|flag| flag.status() != Status::NotYet) {
+        if !is_said(&|word| Flag::find(word) == Some(*flag)) {
+            missing.push(format!("flag {}", flag.name()));
+        }
+    }
+    for key in Key::ALL.iter().filter(|key| key.status() != Status::NotYet) {
+        let elsewhere = ELSEWHERE.iter().any(|(known, _)| known == key);
+        if !elsewhere && !is_said(&|word| Key::find(word) == Some(*key)) {
+            missing.push(format!("key {}", key.name()));
+        }
+    }
+    for member in Replace::ALL {
+        if !is_said(&|word| Replace::find(word) == Some(*member)) {
+            missing.push(format!("replace {}", member.name()));
+        }
+    }
+    for member in RtcpMux::ALL {
+        if !is_said(&|word| RtcpMux::find(word) == Some(*member)) {
+            missing.push(format!("rtcp-mux {}", member.name()));
+        }
+    }
+    assert!(missing.is_empty(), "in no scenario: {missing:#?}");
 }
