@@ -25,6 +25,7 @@ mod manipulation;
 mod media_are_blocked_where_asked;
 mod media_are_published_and_subscribed_to;
 mod no_order_of_commands_leaks;
+mod opensips_speaks_its_own_dialect;
 mod pair;
 mod parties_are_connected_without_sdp;
 mod phone;
