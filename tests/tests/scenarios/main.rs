@@ -1,4 +1,5 @@
 //! The scenarios of `tests/scenarios` with the real daemon: every reply line by line, then media over sockets.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod body;
 mod media;

@@ -1,5 +1,6 @@
 //! Packets between the parties of a scenario.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -159,10 +160,10 @@ impl<'c> Stage<'c> {
 
     fn socket(&mut self, address: IpAddr, port: u16) -> Result<&mut Endpoint> {
         let local = SocketAddr::new(address, port);
-        if !self.sockets.contains_key(&local) {
-            self.sockets.insert(local, Endpoint::bind(address, port, 0)?);
+        match self.sockets.entry(local) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(Endpoint::bind(address, port, 0)?)),
         }
-        self.sockets.get_mut(&local).context("just made")
     }
 
     /// The m-line a party sends or receives, where it can.
