@@ -150,16 +150,29 @@ pub fn client_hello() -> Result<Vec<u8>> {
 
 /// One direction of SRTP.
 pub struct Direction {
+    params: CryptoParams,
     session: Session,
     rtp: StreamState,
     rtcp: StreamState,
 }
 
 impl Direction {
-    fn new(suite: Suite, key: &[u8], salt: &[u8]) -> Result<Self> {
+    /// From master key and salt.
+    pub fn new(suite: Suite, key: &[u8], salt: &[u8]) -> Result<Self> {
         let params = CryptoParams::new(suite, key, salt, Mki::default(), SessionParams::default());
         let params = params.ok().context("keys of the suite's length")?;
-        Ok(Self { session: Session::new(&params), rtp: StreamState::default(), rtcp: StreamState::default() })
+        Ok(Self::from(params))
+    }
+
+    fn from(params: CryptoParams) -> Self {
+        let session = Session::new(&params);
+        Self { params, session, rtp: StreamState::default(), rtcp: StreamState::default() }
+    }
+
+    /// The same key, with streams that have sent nothing yet.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self::from(self.params.clone())
     }
 
     /// SRTP of an RTP packet.
@@ -233,6 +246,12 @@ impl Association {
             }
         })?;
         Self::of(stream, role)
+    }
+
+    /// Both directions from the beginning: what is sent, what is received.
+    #[must_use]
+    pub fn directions(&self) -> (Direction, Direction) {
+        (self.send.again(), self.receive.again())
     }
 
     fn of(stream: SslStream<Wire>, role: Role) -> Result<Self> {

@@ -20,6 +20,7 @@ pub mod peer;
 pub mod programs;
 pub mod require;
 pub mod rtp;
+pub mod scenario;
 pub mod sdp;
 pub mod srtp;
 pub mod talk;

@@ -38,9 +38,12 @@ pub struct Kamailio {
 impl Kamailio {
     /// Starts it and waits until it answers. `flags`: what it asks of the daemon in offers, over what every call needs.
     pub fn start(engine: &Engine, flags: &str) -> Self {
-        let ng = engine.daemon.ng_address().to_string();
-        let configuration = include_str!("kamailio.cfg").replace("FLAGS", flags).replace("NG", &ng);
-        Self::with(engine, &configuration)
+        Self::start_with(engine, &include_str!("kamailio.cfg").replace("FLAGS", flags))
+    }
+
+    /// The same with another configuration.
+    pub fn start_with(engine: &Engine, configuration: &str) -> Self {
+        Self::with(engine, &configuration.replace("NG", &engine.daemon.ng_address().to_string()))
     }
 
     /// The same with its module `rtpproxy`, which finds the daemon at this address.

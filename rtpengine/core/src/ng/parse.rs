@@ -275,7 +275,14 @@ impl Request {
             }
             return;
         }
-        note(&mut self.unknown, name);
+        // As proxies write it in a string of flags: `RTP/AVP`.
+        match TRANSPORTS
+            .iter()
+            .find(|(known, _)| known.contains('/') && spelling::same(known.as_bytes(), name))
+        {
+            Some((_, protocol)) => self.transport_protocol = Some(protocol.clone()),
+            None => note(&mut self.unknown, name),
+        }
     }
 
     /// `key=value` among flags.

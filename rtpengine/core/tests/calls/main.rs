@@ -25,6 +25,7 @@ mod manipulation;
 mod media_are_blocked_where_asked;
 mod media_are_published_and_subscribed_to;
 mod no_order_of_commands_leaks;
+mod opensips_speaks_its_own_dialect;
 mod pair;
 mod parties_are_connected_without_sdp;
 mod phone;
@@ -36,6 +37,9 @@ mod reports_of_our_own_are_sent;
 mod rtcp_mux_in_every_combination;
 mod rtp_and_srtp_are_bridged;
 mod rtpproxy_and_mediaproxy_place_calls;
+#[path = "../../../../tests/src/scenario/mod.rs"]
+mod scenario;
+mod scenarios;
 mod sdes_and_osrtp_follow_their_flags;
 mod the_recorded_call_is_reproduced;
 mod timeouts_end_calls;

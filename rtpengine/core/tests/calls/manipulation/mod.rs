@@ -6,7 +6,6 @@
 mod arbitrary;
 mod attributes;
 mod bundles;
-mod combined;
 mod directions;
 mod extensions;
 mod loops;
