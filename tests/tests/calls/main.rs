@@ -13,6 +13,7 @@ mod ended_calls_leave_a_record;
 mod forked_branches_are_kept_apart;
 mod hold_is_silent_and_ends;
 mod ice_finds_a_way;
+mod ice_roles_are_settled_by_tie_breakers;
 mod interfaces_are_chosen_by_name;
 mod media_are_blocked_and_silenced;
 mod media_are_forwarded_by_the_kernel;
