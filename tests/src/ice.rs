@@ -151,6 +151,13 @@ impl Ice {
         self.advance(own);
     }
 
+    /// Sends from the socket that was opened first besides the endpoint's own, whatever pair is selected.
+    pub fn send_by_other(&self, bytes: &[u8], remote: SocketAddr) -> Result<()> {
+        let socket = self.others.first().context("there is no other socket")?;
+        socket.send_to(bytes, remote)?;
+        Ok(())
+    }
+
     /// A datagram of STUN has arrived at one of the sockets.
     pub(crate) fn datagram(&mut self, local: SocketAddr, source: SocketAddr, bytes: &[u8]) {
         self.received += 1;

@@ -19,9 +19,9 @@ fn own_tie_breaker() -> u64 {
 fn after(agent: &mut Agent, request: &[u8]) -> (bool, Option<u16>) {
     assert!(agent.handle_datagram(at(1_100_000), address(LOCAL), address(PEER), request));
     let sent = transmissions(agent);
-    let code = sent.iter().find_map(|(_, bytes)| {
-        Some(Message::from_bytes(bytes).ok()?.attribute::<ErrorCode>().ok()?.code())
-    });
+    let code = sent
+        .iter()
+        .find_map(|(_, bytes)| Some(Message::from_bytes(bytes).ok()?.attribute::<ErrorCode>().ok()?.code()));
     (agent.controls(), code)
 }
 
