@@ -46,6 +46,11 @@ impl Browser {
         Ok(Self { endpoint, certificate: Certificate::new()?, keys: None, candidates })
     }
 
+    /// A party on this socket that does no ICE.
+    pub fn without_ice(endpoint: Endpoint) -> Result<Self> {
+        Ok(Self { endpoint, certificate: Certificate::new()?, keys: None, candidates: Vec::new() })
+    }
+
     /// Its ICE.
     pub fn ice(&mut self) -> Result<&mut Ice> {
         self.endpoint.ice.as_deref_mut().context("no ICE")
@@ -58,9 +63,8 @@ impl Browser {
 
     /// Its SDP with this `a=setup`.
     pub fn sdp(&self, setup: &str) -> Result<String> {
-        let ice = self.endpoint.ice.as_ref().context("no ICE")?;
         let mut lines = vec!["a=rtcp-mux".to_owned(), format!("a=setup:{setup}"), self.certificate.line()?];
-        lines.extend(ice.credentials());
+        lines.extend(self.endpoint.ice.iter().flat_map(|ice| ice.credentials()));
         lines.extend(self.candidates.iter().map(|candidate| format!("a=candidate:{candidate}")));
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         let local = self.endpoint.local()?;
@@ -70,7 +74,7 @@ impl Browser {
     /// Takes over what it was told.
     pub fn hear_of(&mut self, media: &Media) -> Result<()> {
         self.endpoint.remote = Some(SocketAddr::new(media.address, media.port));
-        self.ice()?.hear(&media.lines)
+        self.endpoint.ice.as_mut().map_or(Ok(()), |ice| ice.hear(&media.lines))
     }
 
     /// Lets the checks go on until they have found a way, and media goes there.
