@@ -4,6 +4,7 @@
 mod a_caller_behind_nat_is_heard;
 mod a_debugged_call_logs_its_packets;
 mod a_killed_daemon_is_succeeded;
+mod a_new_certificate_is_for_new_calls;
 mod a_start_that_cannot_work_fails_clearly;
 mod an_orderly_stop_leaves_nothing;
 mod codecs_are_filtered;
