@@ -45,7 +45,7 @@ fn joined(one: &SsrcCounters, two: &SsrcCounters, before: Option<&Count>) -> Ssr
         skips: one.skips + two.skips,
         resets: one.resets + two.resets,
         highest_seq: if goes_on { known.wrapping_add(ahead) } else { last.highest_seq },
-        ..last.clone()
+        ..*last
     }
 }
 
