@@ -34,6 +34,7 @@ const LISTENERS: &str = "\
   family only.
 - `log-level`: 7 shows everything but single packets; 8, which the original does not have, shows those too.
   Subsystems with a level of their own are not changed by SIGUSR1 and SIGUSR2.
+- `dtls-cert-lifetime` is ours: the original does not have it.
 - Log lines on stderr start with the time in UTC. Control characters in log lines are escaped.
 - `log-stderr` without `foreground` is ignored with a warning. In the foreground without a syslog daemon, log
   messages go to stderr.

@@ -1,7 +1,7 @@
 //! A party with DTLS-SRTP (RFC 5764): a certificate, the handshake over its media socket, and the keys that result.
 
 use std::io::{self, Read, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use openssl::asn1::Asn1Time;
@@ -24,8 +24,12 @@ pub const PROFILES: &[(&str, Suite)] = &[
     ("SRTP_AES128_CM_SHA1_32", Suite::AesCm128HmacSha1_32),
 ];
 
-/// Longest wait for the other side's next flight.
+/// Longest wait for close_notify.
 const WAIT: Duration = Duration::from_secs(5);
+/// Longest wait for a handshake whose flights may be lost.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often retransmission is looked after.
+const STEP: Duration = Duration::from_millis(20);
 const MTU: u32 = 1200;
 
 /// Who sends the ClientHello.
@@ -79,15 +83,32 @@ fn hex(digest: &[u8]) -> String {
 struct Wire {
     endpoint: Endpoint,
     longest: usize,
+    loss: Loss,
+    /// Datagrams so far: sent, received.
+    count: (usize, usize),
+    wait: Duration,
+}
+
+/// Datagrams of a handshake that get lost, by their numbers from 0; those that repeat others count as well.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loss {
+    /// Of those that this party sends.
+    pub sent: &'static [usize],
+    /// Of those that it is sent.
+    pub received: &'static [usize],
 }
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let (bytes, source) = loop {
-            let received = self.endpoint.receive_raw(WAIT).map_err(io::Error::other)?;
-            let Some((bytes, source)) = received else { return Err(io::ErrorKind::TimedOut.into()) };
+            let received = self.endpoint.receive_raw(self.wait).map_err(io::Error::other)?;
+            let Some((bytes, source)) = received else { return Err(io::ErrorKind::WouldBlock.into()) };
             // RFC 7983: not STUN, which may come at any time.
-            if bytes.first().is_some_and(|first| (20..=63).contains(first)) {
+            if !bytes.first().is_some_and(|first| (20..=63).contains(first)) {
+                continue;
+            }
+            self.count.1 += 1;
+            if !self.loss.received.contains(&(self.count.1 - 1)) {
                 break (bytes, source);
             }
         };
@@ -103,7 +124,10 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.endpoint.send_raw(bytes).map_err(io::Error::other)?;
+        self.count.0 += 1;
+        if !self.loss.sent.contains(&(self.count.0 - 1)) {
+            self.endpoint.send_raw(bytes).map_err(io::Error::other)?;
+        }
         Ok(bytes.len())
     }
 
@@ -145,6 +169,36 @@ pub fn client_hello() -> Result<Vec<u8>> {
         Err(HandshakeError::WouldBlock(stream)) => Ok(stream.get_ref().0.clone()),
         Err(error) => Err(error.into()),
         Ok(_) => anyhow::bail!("nobody answered"),
+    }
+}
+
+/// A session of OpenSSL with this certificate, that offers these profiles.
+fn session(own: &Certificate, profiles: &[&str]) -> Result<Ssl> {
+    let mut builder = SslContext::builder(SslMethod::dtls())?;
+    builder.set_certificate(&own.certificate)?;
+    builder.set_private_key(&own.key)?;
+    builder.set_options(SslOptions::NO_QUERY_MTU);
+    builder.set_tlsext_use_srtp(&profiles.join(":"))?;
+    builder.set_verify_callback(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT, |_, _| true);
+    let mut ssl = Ssl::new(&builder.build())?;
+    ssl.set_mtu(MTU)?;
+    Ok(ssl)
+}
+
+/// Begins a handshake, with the cookie if one is asked for, and leaves it after the other side's first flight.
+pub fn begin_and_leave(endpoint: &Endpoint, own: &Certificate) -> Result<()> {
+    let names: Vec<&str> = PROFILES.iter().map(|(name, _)| *name).collect();
+    let loss = Loss { sent: &[2, 3, 4, 5, 6, 7, 8, 9], received: &[] };
+    let wire = Wire { endpoint: endpoint.duplicate()?, longest: 0, loss, count: (0, 0), wait: STEP };
+    let mut done = session(own, &names)?.connect(wire);
+    loop {
+        done = match done {
+            Err(HandshakeError::WouldBlock(stream)) if stream.get_ref().count.0 <= 2 => stream.handshake(),
+            Err(HandshakeError::WouldBlock(_)) => return Ok(()),
+            Err(HandshakeError::SetupFailure(error)) => return Err(error.into()),
+            Err(HandshakeError::Failure(stream)) => anyhow::bail!("{}", stream.error()),
+            Ok(_) => anyhow::bail!("the handshake is done"),
+        };
     }
 }
 
@@ -226,25 +280,35 @@ pub struct Association {
 impl Association {
     /// Shakes hands over the socket of `endpoint` with its remote, offering the named profiles.
     pub fn new(endpoint: &Endpoint, role: Role, own: &Certificate, profiles: &[&str]) -> Result<Self> {
-        let mut builder = SslContext::builder(SslMethod::dtls())?;
-        builder.set_certificate(&own.certificate)?;
-        builder.set_private_key(&own.key)?;
-        builder.set_options(SslOptions::NO_QUERY_MTU);
-        builder.set_tlsext_use_srtp(&profiles.join(":"))?;
-        builder.set_verify_callback(SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT, |_, _| true);
-        let mut ssl = Ssl::new(&builder.build())?;
-        ssl.set_mtu(MTU)?;
-        let wire = Wire { endpoint: endpoint.duplicate()?, longest: 0 };
-        let done = match role {
+        Self::over(Loss::default(), endpoint, role, own, profiles)
+    }
+
+    /// The same where datagrams get lost, which both sides send again.
+    pub fn over(
+        loss: Loss,
+        endpoint: &Endpoint,
+        role: Role,
+        own: &Certificate,
+        profiles: &[&str],
+    ) -> Result<Self> {
+        let ssl = session(own, profiles)?;
+        let wire = Wire { endpoint: endpoint.duplicate()?, longest: 0, loss, count: (0, 0), wait: STEP };
+        let deadline = Instant::now() + PATIENCE;
+        let mut done = match role {
             Role::Client => ssl.connect(wire),
             Role::Server => ssl.accept(wire),
         };
-        let stream = done.map_err(|error| match error {
-            HandshakeError::SetupFailure(error) => anyhow::Error::from(error),
-            HandshakeError::Failure(stream) | HandshakeError::WouldBlock(stream) => {
-                anyhow::Error::msg(stream.error().to_string())
-            }
-        })?;
+        let mut stream = loop {
+            done = match done {
+                Ok(stream) => break stream,
+                Err(HandshakeError::WouldBlock(stream)) if Instant::now() < deadline => stream.handshake(),
+                Err(HandshakeError::SetupFailure(error)) => return Err(error.into()),
+                Err(HandshakeError::Failure(stream) | HandshakeError::WouldBlock(stream)) => {
+                    anyhow::bail!("{}", stream.error())
+                }
+            };
+        };
+        stream.get_mut().wait = WAIT;
         Self::of(stream, role)
     }
 

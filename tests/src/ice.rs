@@ -42,6 +42,10 @@ pub struct Ice {
     pub sent: u64,
     /// STUN messages received.
     pub received: u64,
+    /// Requests that the peer refused for a role conflict (487, RFC 8445 §7.3.1.1).
+    pub conflicts: u64,
+    /// Whether the peer's last request claimed the controlling role.
+    pub peer_controls: Option<bool>,
     /// SOFTWARE of the peer's messages, once one had it.
     pub software: Option<String>,
 }
@@ -63,8 +67,15 @@ impl Ice {
             silent: false,
             sent: 0,
             received: 0,
+            conflicts: 0,
+            peer_controls: None,
             software: None,
         }
+    }
+
+    /// What decides a role conflict; random unless set.
+    pub fn set_tie_breaker(&mut self, tie_breaker: u64) {
+        self.agent.set_control_tie_breaker(tie_breaker);
     }
 
     /// Adds the endpoint's own socket as a candidate, with this local preference; its `a=candidate` value.
@@ -140,11 +151,22 @@ impl Ice {
         self.advance(own);
     }
 
+    /// Sends from the socket that was opened first besides the endpoint's own, whatever pair is selected.
+    pub fn send_by_other(&self, bytes: &[u8], remote: SocketAddr) -> Result<()> {
+        let socket = self.others.first().context("there is no other socket")?;
+        socket.send_to(bytes, remote)?;
+        Ok(())
+    }
+
     /// A datagram of STUN has arrived at one of the sockets.
     pub(crate) fn datagram(&mut self, local: SocketAddr, source: SocketAddr, bytes: &[u8]) {
         self.received += 1;
         let Ok(message) = StunMessage::parse(bytes) else { return };
         self.software = software(bytes).or(self.software.take());
+        self.conflicts += u64::from(message.error_code().is_some_and(|(code, _)| code == 487));
+        if message.is_binding_request() {
+            self.peer_controls = Some(message.ice_controlling().is_some());
+        }
         if !self.silent {
             let packet = StunPacket { proto: Protocol::Udp, source, destination: local, message };
             self.agent.handle_packet(Instant::now(), packet);

@@ -6,6 +6,7 @@
 //! implementation, which is tested against others.
 
 pub mod bencode;
+pub mod browser;
 pub mod ctl;
 pub mod daemon;
 pub mod dtls;

@@ -279,7 +279,7 @@ impl Endpoint {
     }
 
     /// The next datagram that is no STUN of ICE, and its source.
-    fn next(&mut self, wait: Duration) -> Result<Option<(Vec<u8>, SocketAddr)>> {
+    pub(crate) fn next(&mut self, wait: Duration) -> Result<Option<(Vec<u8>, SocketAddr)>> {
         let Some(mut ice) = self.ice.take() else { return self.receive_raw(wait) };
         let found = self.next_beside(&mut ice, wait);
         self.ice = Some(ice);

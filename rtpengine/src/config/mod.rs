@@ -464,17 +464,27 @@ fn endpoint_learning(settings: &Settings) -> Result<Learning, ConfigError> {
     Ok(settings.choice("endpoint-learning", &choices)?.unwrap_or_default())
 }
 
+/// A certificate is looked at 48 times in its life, and making one takes a second or two with RSA.
+const MIN_CERTIFICATE_LIFETIME: i64 = 8;
+/// A hundred years: certificates have room for dates up to 9999, but nobody needs one for so long.
+const MAX_CERTIFICATE_LIFETIME: i64 = 100 * 365 * 24 * 3600;
+
 fn dtls(settings: &Settings) -> Result<DtlsOptions, ConfigError> {
     let default = DtlsOptions::default();
     let ciphers = [("prime256v1", CertCipher::Prime256v1), ("RSA", CertCipher::Rsa)];
     let signatures = [("SHA-256", CertSignature::Sha256), ("SHA-1", CertSignature::Sha1)];
     let rsa_bits = settings.number("dtls-rsa-key-size", 1024..=16_384)?;
+    let lifetime =
+        settings.number("dtls-cert-lifetime", MIN_CERTIFICATE_LIFETIME..=MAX_CERTIFICATE_LIFETIME)?;
     let mtu = settings.number("dtls-mtu", i64::from(DtlsOptions::MIN_MTU)..=i64::from(u16::MAX))?;
     Ok(DtlsOptions {
         certificate: CertificateOptions {
             cipher: settings.choice("dtls-cert-cipher", &ciphers)?.unwrap_or_default(),
             signature: settings.choice("dtls-signature", &signatures)?.unwrap_or_default(),
             rsa_bits: rsa_bits.and_then(|bits| bits.try_into().ok()).unwrap_or(default.certificate.rsa_bits),
+            lifetime: lifetime
+                .and_then(|lifetime| lifetime.try_into().ok())
+                .unwrap_or(default.certificate.lifetime),
         },
         ciphers: settings.text("dtls-ciphers").map_or(default.ciphers, |(text, _)| text.to_owned()),
         mtu: mtu.and_then(|mtu| mtu.try_into().ok()).unwrap_or(default.mtu),

@@ -228,6 +228,13 @@ const AVAILABLE: &[OptionSpec] = &[
         Some("SHA-256"),
         "Hash of the DTLS certificate's signature",
     ),
+    value(
+        "dtls-cert-lifetime",
+        None,
+        "INT",
+        Some("2592000"),
+        "Seconds the DTLS certificate is valid, at least 8; new calls get the next one when a quarter is left",
+    ),
     value("dtls-rsa-key-size", None, "INT", Some("2048"), "Bits of the key with --dtls-cert-cipher=RSA"),
     value(
         "dtls-ciphers",

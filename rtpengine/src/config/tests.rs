@@ -62,13 +62,15 @@ fn options_of_dtls_are_checked() {
         "--dtls-signature=sha-1",
         "--dtls-ciphers=HIGH",
         "--dtls-mtu=1400",
+        "--dtls-cert-lifetime=86400",
     ])
     .unwrap();
     assert!(config.core().dtls_passive);
     let (cipher, signature) = (CertCipher::Rsa, CertSignature::Sha1);
-    let certificate = CertificateOptions { cipher, signature, rsa_bits: 3072 };
+    let certificate = CertificateOptions { cipher, signature, rsa_bits: 3072, lifetime: 86_400 };
     assert_eq!(config.dtls, DtlsOptions { certificate, ciphers: "HIGH".to_owned(), mtu: 1400 });
     assert!(refusal(&["--dtls-mtu=575"]).contains("a whole number from 576 to 65535"));
+    assert!(refusal(&["--dtls-cert-lifetime=7"]).contains("from 8 to"));
     assert!(refusal(&["--dtls-cert-cipher=DSA"]).contains("prime256v1, RSA"));
     assert!(refusal(&["--dtls-rsa-key-size=512"]).contains("from 1024 to 16384"));
 }

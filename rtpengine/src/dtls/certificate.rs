@@ -10,11 +10,6 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::{X509, X509NameBuilder};
 
-/// How long a certificate is valid. Peers check the fingerprint and not the dates, so it only bounds how long one
-/// private key is in use.
-pub const VALIDITY_SECONDS: i64 = 30 * 24 * 3600;
-/// A certificate is replaced this long before it expires: longer than calls that signalled it are expected to last.
-pub const RENEWAL_SECONDS: i64 = 7 * 24 * 3600;
 /// Valid from this long before it was made, for peers whose clock is behind.
 const BACKDATED_SECONDS: i64 = 24 * 3600;
 /// Random bits of the serial number: RFC 5280 section 4.1.2.2 allows 20 bytes.
@@ -49,11 +44,30 @@ pub struct CertificateOptions {
     pub signature: CertSignature,
     /// `--dtls-rsa-key-size`, in bits.
     pub rsa_bits: u32,
+    /// `--dtls-cert-lifetime`, in seconds. Peers check the fingerprint and not the dates, so it only bounds how long one
+    /// private key is signalled to new calls.
+    pub lifetime: u32,
+}
+
+impl CertificateOptions {
+    /// Default of `--dtls-cert-lifetime`: 30 days, in seconds.
+    pub const LIFETIME: u32 = 30 * 24 * 3600;
+    /// A certificate is replaced this long before it expires, in seconds: by default longer than calls that signalled it
+    /// are expected to last.
+    #[must_use]
+    pub const fn renewal(&self) -> u32 {
+        self.lifetime / 4
+    }
 }
 
 impl Default for CertificateOptions {
     fn default() -> Self {
-        Self { cipher: CertCipher::default(), signature: CertSignature::default(), rsa_bits: 2048 }
+        Self {
+            cipher: CertCipher::default(),
+            signature: CertSignature::default(),
+            rsa_bits: 2048,
+            lifetime: Self::LIFETIME,
+        }
     }
 }
 
@@ -78,11 +92,16 @@ pub fn generate(
         CertSignature::Sha256 => MessageDigest::sha256(),
         CertSignature::Sha1 => MessageDigest::sha1(),
     };
-    let certificate = self_sign(&key, digest, unix_seconds)?;
+    let certificate = self_sign(&key, digest, unix_seconds, options.lifetime)?;
     Ok((key, certificate))
 }
 
-fn self_sign(key: &PKey<Private>, digest: MessageDigest, unix_seconds: i64) -> Result<X509, ErrorStack> {
+fn self_sign(
+    key: &PKey<Private>,
+    digest: MessageDigest,
+    unix_seconds: i64,
+    lifetime: u32,
+) -> Result<X509, ErrorStack> {
     let mut name = X509NameBuilder::new()?;
     name.append_entry_by_nid(Nid::COMMONNAME, "rtpengine")?;
     let name = name.build();
@@ -95,7 +114,7 @@ fn self_sign(key: &PKey<Private>, digest: MessageDigest, unix_seconds: i64) -> R
     builder.set_subject_name(&name)?;
     builder.set_issuer_name(&name)?;
     builder.set_not_before(&*Asn1Time::from_unix(unix_seconds.saturating_sub(BACKDATED_SECONDS))?)?;
-    builder.set_not_after(&*Asn1Time::from_unix(unix_seconds.saturating_add(VALIDITY_SECONDS))?)?;
+    builder.set_not_after(&*Asn1Time::from_unix(unix_seconds.saturating_add(lifetime.into()))?)?;
     builder.set_pubkey(key)?;
     builder.sign(key, digest)?;
     Ok(builder.build())
@@ -112,8 +131,12 @@ mod tests {
         let (key, certificate) = generate(&CertificateOptions::default(), NOW).unwrap();
         assert_eq!(key.bits(), 256);
         assert_eq!(certificate.signature_algorithm().object().nid(), Nid::ECDSA_WITH_SHA256);
-        let rsa =
-            CertificateOptions { cipher: CertCipher::Rsa, signature: CertSignature::Sha1, rsa_bits: 1024 };
+        let rsa = CertificateOptions {
+            cipher: CertCipher::Rsa,
+            signature: CertSignature::Sha1,
+            rsa_bits: 1024,
+            lifetime: 60,
+        };
         let (key, certificate) = generate(&rsa, NOW).unwrap();
         assert_eq!(key.bits(), 1024);
         assert_eq!(certificate.signature_algorithm().object().nid(), Nid::SHA1WITHRSAENCRYPTION);
@@ -124,6 +147,6 @@ mod tests {
     fn it_is_valid_now_and_expires() {
         let (_, certificate) = generate(&CertificateOptions::default(), NOW).unwrap();
         assert!(certificate.not_before() < Asn1Time::from_unix(NOW).unwrap());
-        assert!(certificate.not_after() == Asn1Time::from_unix(NOW + VALIDITY_SECONDS).unwrap());
+        assert!(certificate.not_after() == Asn1Time::from_unix(NOW + 30 * 24 * 3600).unwrap());
     }
 }

@@ -9,7 +9,7 @@ use openssl::ssl::{
 };
 use openssl::x509::X509;
 
-use super::certificate::{CertificateOptions, RENEWAL_SECONDS, VALIDITY_SECONDS, generate};
+use super::certificate::{CertificateOptions, generate};
 use super::fingerprint::Fingerprint;
 use super::guard;
 use super::keys::{PROFILES, openssl_list};
@@ -69,6 +69,8 @@ pub struct Identity {
     certificate: X509,
     context: SslContext,
     mtu: u16,
+    /// When it is to be replaced, and when its certificate ends.
+    due_unix: i64,
     expires_unix: i64,
 }
 
@@ -87,8 +89,9 @@ impl Identity {
         builder.set_cipher_list(&options.ciphers).map_err(IdentityError::Ciphers)?;
         builder.set_certificate(&certificate).map_err(IdentityError::Certificate)?;
         builder.set_private_key(&key).map_err(IdentityError::Certificate)?;
-        let expires_unix = unix_seconds.saturating_add(VALIDITY_SECONDS);
-        Ok(Self { certificate, context: builder.build(), mtu: options.mtu, expires_unix })
+        let expires_unix = unix_seconds.saturating_add(options.certificate.lifetime.into());
+        let due_unix = expires_unix.saturating_sub(options.certificate.renewal().into());
+        Ok(Self { certificate, context: builder.build(), mtu: options.mtu, due_unix, expires_unix })
     }
 
     /// What to put into SDP.
@@ -102,7 +105,7 @@ impl Identity {
     /// Whether new calls should get another certificate.
     #[must_use]
     pub const fn is_due_for_renewal(&self, unix_seconds: i64) -> bool {
-        unix_seconds.saturating_add(RENEWAL_SECONDS) >= self.expires_unix
+        unix_seconds >= self.due_unix
     }
 
     pub(super) fn ssl(&self) -> Result<Ssl, ErrorStack> {
@@ -158,7 +161,7 @@ impl IdentityStore {
         Arc::clone(&self.current.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces the identity shortly before it expires; to be called every few hours from a thread that may be slow.
+    /// Replaces the identity shortly before it expires; to be called now and then from a thread that may be slow.
     /// The lock is not held while the key is made.
     ///
     /// # Errors
@@ -178,6 +181,8 @@ mod tests {
     use super::*;
 
     const NOW: i64 = 1_700_000_000;
+    /// Three quarters of 30 days.
+    const DUE: i64 = 30 * 24 * 3600 * 3 / 4;
 
     fn sha256(identity: &Identity) -> Fingerprint {
         identity.fingerprint(HashFunction::Sha256).unwrap()
@@ -187,11 +192,11 @@ mod tests {
     fn a_certificate_is_replaced_before_it_expires_and_old_calls_keep_theirs() {
         let store = IdentityStore::new(DtlsOptions::default(), NOW).unwrap();
         let first = store.current();
-        assert!(!store.renew_if_due(NOW + VALIDITY_SECONDS - RENEWAL_SECONDS - 1).unwrap());
+        assert!(!store.renew_if_due(NOW + DUE - 1).unwrap());
         assert_eq!(sha256(&store.current()), sha256(&first));
-        assert!(store.renew_if_due(NOW + VALIDITY_SECONDS - RENEWAL_SECONDS).unwrap());
+        assert!(store.renew_if_due(NOW + DUE).unwrap());
         assert_ne!(sha256(&store.current()), sha256(&first));
-        assert!(!store.renew_if_due(NOW + VALIDITY_SECONDS - RENEWAL_SECONDS).unwrap());
+        assert!(!store.renew_if_due(NOW + DUE).unwrap());
     }
 
     #[test]
@@ -205,7 +210,8 @@ mod tests {
     #[test]
     fn debug_output_holds_no_key() {
         let identity = Identity::generate(&DtlsOptions::default(), NOW).unwrap();
-        let expected = format!("Identity {{ expires_unix: {}, .. }}", NOW + VALIDITY_SECONDS);
+        let expected =
+            format!("Identity {{ expires_unix: {}, .. }}", NOW + i64::from(CertificateOptions::LIFETIME));
         assert_eq!(format!("{identity:?}"), expected);
     }
 }

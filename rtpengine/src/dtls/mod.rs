@@ -48,7 +48,7 @@ mod stream;
 mod transport;
 mod worker;
 
-pub use certificate::{CertCipher, CertSignature, CertificateOptions, RENEWAL_SECONDS, VALIDITY_SECONDS};
+pub use certificate::{CertCipher, CertSignature, CertificateOptions};
 pub use engine::{Association, Engine, Event, Limits, Transmit};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use identity::{DtlsOptions, Identity, IdentityError, IdentityStore};

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($(#[doc = $doc:literal] $name:ident,)*) => {
         /// Live counters, relaxed.
         #[derive(Debug, Default)]
         pub struct Counters {
@@ -13,7 +13,7 @@ macro_rules! counters {
         /// Values of [`Counters`] at one moment.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Statistics {
-            $($(#[$doc])* pub $name: u64,)*
+            $(#[doc = $doc] pub $name: u64,)*
         }
 
         impl Statistics {
@@ -21,6 +21,12 @@ macro_rules! counters {
             #[must_use]
             pub fn figures(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($name), self.$name),)*]
+            }
+
+            /// All with their names and what they mean.
+            #[must_use]
+            pub fn explained(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![$((stringify!($name), $doc.trim_ascii(), self.$name),)*]
             }
         }
 

@@ -71,7 +71,8 @@ impl Stream {
         for session in &mut self.half_open {
             session.expect_fingerprints(&self.association.fingerprints);
         }
-        while let Some(index) = self.half_open.iter().position(|session| session.is_finished()) {
+        // A client that started over has the keys of its latest handshake.
+        while let Some(index) = self.half_open.iter().rposition(|session| session.is_finished()) {
             if !self.finish(common, index) {
                 break;
             }
@@ -224,9 +225,10 @@ impl Stream {
             }
             Heard::Verified(mut session) => {
                 count(&common.counters.cookies_accepted);
-                // A client that started over; of one host that nobody vouched for, only the latest attempt counts.
+                // A client that started over; of one host that nobody vouched for, only the latest attempt counts. What
+                // is finished waits for the SDP: others behind the same NAT must not take that away.
                 self.discard_where(common, |old| {
-                    let same_host = old.route.peer.ip() == source.peer.ip();
+                    let same_host = old.route.peer.ip() == source.peer.ip() && !old.is_finished();
                     old.route == source || (verified == old.verified && (verified || same_host))
                 });
                 if !self.has_room(common, verified) {

@@ -8,8 +8,8 @@ use rtpengine_core::sdp::security::{Fingerprint, HashFunction};
 
 use crate::dtls::{DtlsOptions, Identity, IdentityError, IdentityStore};
 
-/// How often the certificate's age is looked at.
-pub const RENEWAL_CHECK: Duration = Duration::from_secs(3600);
+/// How often the certificate's age is looked at, unless it lives for less than two days.
+const RENEWAL_CHECK: Duration = Duration::from_secs(3600);
 
 /// A certificate as the core knows it and as the DTLS thread does.
 struct Known {
@@ -20,6 +20,7 @@ struct Known {
 /// All certificates somebody uses.
 pub struct Identities {
     store: IdentityStore,
+    check: Duration,
     known: Mutex<(u64, Vec<Known>)>,
 }
 
@@ -29,7 +30,9 @@ impl Identities {
     /// # Errors
     /// See [`IdentityError`].
     pub fn new(options: DtlsOptions) -> Result<Self, IdentityError> {
-        Ok(Self { store: IdentityStore::new(options, unix_seconds())?, known: Mutex::default() })
+        let lifetime = Duration::from_secs(options.certificate.lifetime.into());
+        let check = RENEWAL_CHECK.min(lifetime / 48);
+        Ok(Self { store: IdentityStore::new(options, unix_seconds())?, check, known: Mutex::default() })
     }
 
     /// The one for new calls; `None` where OpenSSL cannot compute any of its fingerprints.
@@ -61,6 +64,12 @@ impl Identities {
     pub fn find(&self, id: u64) -> Option<Arc<Identity>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.1.iter().find(|known| known.public.id == id).map(|known| Arc::clone(&known.private))
+    }
+
+    /// How often [`Identities::renew_if_due`] is to be called.
+    #[must_use]
+    pub const fn check(&self) -> Duration {
+        self.check
     }
 
     /// Makes a new certificate shortly before the current one expires. May take seconds.

@@ -20,7 +20,7 @@ use tokio::time::MissedTickBehavior;
 use self::actor::{Actor, EngineHandle};
 use self::backend::Backend;
 use self::dtls::Dtls;
-use self::identities::{Identities, RENEWAL_CHECK};
+use self::identities::Identities;
 use self::plane::Plane;
 use crate::callback::{self, Callback};
 use crate::cli::params::Start;
@@ -192,7 +192,7 @@ async fn watch_load(engine: EngineHandle) {
 /// Keeps the certificate for new calls young.
 async fn renew(identities: Arc<Identities>) {
     loop {
-        tokio::time::sleep(RENEWAL_CHECK).await;
+        tokio::time::sleep(identities.check()).await;
         let identities = Arc::clone(&identities);
         // The thread that makes a key may be busy for seconds. It reports its panics itself.
         let _panicked = tokio::task::spawn_blocking(move || identities.renew_if_due()).await;

@@ -5,7 +5,6 @@ use rtpengine_core::ng::statistics::{InterfaceStatistics, Sampled, Statistics, V
 
 use super::family::{Family, Kind};
 use crate::callback::Statistics as CallbackStatistics;
-use crate::cli::dtls;
 use crate::dtls::Statistics as DtlsStatistics;
 use crate::export::homer::Statistics as HomerStatistics;
 use crate::xdp::Status;
@@ -40,6 +39,7 @@ pub fn collect(source: &Source) -> Vec<Family> {
     families.interfaces(&statistics.interfaces);
     families.transcoding();
     families.kernel(&source.kernel);
+    families.ice(statistics);
     families.dtls(&source.dtls);
     families.callbacks(source.callbacks);
     families.homer(source.homer);
@@ -358,24 +358,8 @@ impl Families {
             devices.collect(),
         );
     }
-
-    fn dtls(&mut self, statistics: &DtlsStatistics) {
-        for (title, name, count) in dtls::rows(statistics) {
-            // These two go down again.
-            let (kind, suffix) = match name {
-                "streams" | "half_open" => (Kind::Gauge, ""),
-                _ => (Kind::Counter, "_total"),
-            };
-            self.add(
-                kind,
-                format!("dtls_{name}{suffix}"),
-                &[],
-                format!("DTLS: {title}"),
-                vec![(vec![], count as f64)],
-            );
-        }
-    }
 }
 
+mod secure;
 #[cfg(test)]
 mod tests;

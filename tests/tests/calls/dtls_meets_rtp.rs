@@ -1,123 +1,20 @@
 //! A party with DTLS-SRTP and one without encryption: they hear each other whoever starts the handshake, and nobody
 //! hears those who have another certificate than signalled, or keeps the parties from each other.
 
-use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use rtpengine_tests::daemon::Table;
 use rtpengine_tests::dtls::{Association, Certificate, PROFILES, Role, client_hello};
-use rtpengine_tests::engine::Engine;
 use rtpengine_tests::flows;
 use rtpengine_tests::require::{NAMESPACES, available};
 use rtpengine_tests::rtp::{Endpoint, Stream, rtcp_receiver_report};
-use rtpengine_tests::sdp::{self, Media};
-use rtpengine_tests::talk::left_to_right;
-use rtpengine_tests::topology::{CALLEE, CALLER};
 use serde_json::{Value, json};
 
+use crate::dtls_scene::{PACKETS, Scene, line, once, profiles, statistic, talk, until_heard};
 use crate::ice_finds_a_way::{connect, with_ice};
 
-const PACKETS: u64 = 50;
-const WAIT: Duration = Duration::from_secs(5);
 /// Time between two hellos of a stranger: 16 of them make some 10,000 a second.
 const ROUND: Duration = Duration::from_millis(1);
-const CALLERS_SSRC: u32 = 0x0ca1_1e40;
-const CALLEES_SSRC: u32 = 0x0ca1_1ee0;
-
-/// A daemon, and a caller and a callee with their sockets.
-struct Scene {
-    engine: Engine,
-    caller: Endpoint,
-    callee: Endpoint,
-    caller_ip: IpAddr,
-    callee_ip: IpAddr,
-}
-
-fn profiles() -> Vec<&'static str> {
-    PROFILES.iter().map(|(name, _)| *name).collect()
-}
-
-impl Scene {
-    fn new(arguments: &[&str]) -> Self {
-        let engine = Engine::start(Table::Off, arguments).unwrap();
-        let (caller_ip, callee_ip) = (CALLER.parse().unwrap(), CALLEE.parse().unwrap());
-        let caller = Endpoint::bind_in(&engine.trio.caller, caller_ip, 0, CALLERS_SSRC).unwrap();
-        let callee = Endpoint::bind_in(&engine.trio.callee, callee_ip, 0, CALLEES_SSRC).unwrap();
-        Self { engine, caller, callee, caller_ip, callee_ip }
-    }
-
-    fn offer(&mut self, lines: &[&str], profile: &str, extra: &Value) -> Media {
-        let body = sdp::audio_with(self.caller_ip, self.caller.local().unwrap().port(), lines);
-        let mut keys = left_to_right();
-        keys.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-        let offered = self.engine.ng.offer("c", "a", &body.replace("RTP/AVP", profile), &keys).unwrap();
-        let media = sdp::first_media(&offered).unwrap();
-        self.callee.remote = Some((media.address, media.port).into());
-        media
-    }
-
-    fn answer(&mut self, lines: &[&str], profile: &str, extra: &Value) -> Media {
-        let body = sdp::audio_with(self.callee_ip, self.callee.local().unwrap().port(), lines);
-        let answered =
-            self.engine.ng.answer("c", "a", "b", &body.replace("RTP/AVP", profile), extra).unwrap();
-        let media = sdp::first_media(&answered).unwrap();
-        self.caller.remote = Some((media.address, media.port).into());
-        media
-    }
-}
-
-fn line<'m>(media: &'m Media, start: &str) -> &'m str {
-    let found = media.lines.iter().find(|line| line.starts_with(start));
-    assert!(found.is_some(), "no {start} in {media:?}");
-    found.unwrap()
-}
-
-/// Everything each of them says reaches the other as it was said.
-fn talk(secure: &Endpoint, keys: &mut Association, plain: &Endpoint) {
-    let (from_secure, from_plain) = (Stream::new(0x5ec), Stream::new(0x91a));
-    for index in 0..PACKETS {
-        let said = from_secure.packet(index).to_bytes();
-        let sealed = keys.send.protect(&said).unwrap();
-        // Before the daemon has heard the last word of the handshake it discards; after that it never does.
-        let heard =
-            if index == 0 { until_heard(secure, &sealed, plain) } else { once(secure, &sealed, plain) };
-        assert_eq!(heard, said, "packet {index} at the plain side");
-        let said = from_plain.packet(index).to_bytes();
-        let sealed = once(plain, &said, secure);
-        assert_ne!(sealed, said);
-        assert_eq!(keys.receive.unprotect(sealed).unwrap(), said, "packet {index} at the secure side");
-    }
-}
-
-/// The next packet of RTP or RTCP: STUN may come at any time where there is ICE.
-fn media(to: &Endpoint, wait: Duration) -> Option<Vec<u8>> {
-    loop {
-        let (bytes, _) = to.receive_raw(wait).unwrap()?;
-        if bytes[0] >= 128 {
-            return Some(bytes);
-        }
-    }
-}
-
-fn once(from: &Endpoint, packet: &[u8], to: &Endpoint) -> Vec<u8> {
-    from.send_raw(packet).unwrap();
-    media(to, WAIT).unwrap()
-}
-
-fn until_heard(from: &Endpoint, packet: &[u8], to: &Endpoint) -> Vec<u8> {
-    let attempt = || {
-        from.send_raw(packet).unwrap();
-        media(to, Duration::from_millis(50))
-    };
-    (0..100).find_map(|_| attempt()).unwrap()
-}
-
-fn statistic(engine: &Engine, name: &str) -> u64 {
-    let text = engine.ctl(&["--plain", "list", "dtls"]).unwrap();
-    let line = text.lines().find(|line| line.trim_start().starts_with(name));
-    line.unwrap().rsplit(':').next().unwrap().trim().parse().unwrap()
-}
 
 /// The caller has DTLS and leaves the role to the daemon, which takes the active one unless it is told otherwise.
 fn a_caller_with_dtls(extra: &Value, setup: &str, role: Role) {

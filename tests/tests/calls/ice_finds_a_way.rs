@@ -24,7 +24,7 @@ const OTHER: &str = "10.77.1.9";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Endpoints of a call, not placed yet.
-fn parties(engine: &Engine, caller: &str, callee: &str) -> Call {
+pub fn parties(engine: &Engine, caller: &str, callee: &str) -> Call {
     let unique = cookie();
     let place = |netns, address, ssrc| Place::within(netns, address).unwrap().endpoint(ssrc).unwrap();
     Call {
@@ -54,25 +54,25 @@ fn body(party: &Endpoint, lines: &[String]) -> String {
     sdp::audio_with(local.ip(), local.port(), &lines)
 }
 
-fn hear(party: &mut Endpoint, sdp: &str) {
+pub fn hear(party: &mut Endpoint, sdp: &str) {
     let media = sdp::first_media(sdp).unwrap();
     party.ice.as_mut().unwrap().hear(&media.lines).unwrap();
 }
 
-fn offer(engine: &mut Engine, call: &mut Call, lines: &[String], extra: &Value) {
+pub fn offer(engine: &mut Engine, call: &mut Call, lines: &[String], extra: &Value) {
     let mut entries = left_to_right();
     entries.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
     let sdp = body(&call.caller, lines);
     call.offer(&mut engine.ng, &sdp, &entries).unwrap();
 }
 
-fn answer(engine: &mut Engine, call: &mut Call, lines: &[String], extra: &Value) {
+pub fn answer(engine: &mut Engine, call: &mut Call, lines: &[String], extra: &Value) {
     let sdp = body(&call.callee, lines);
     call.answer(&mut engine.ng, &sdp, extra).unwrap();
 }
 
 /// A call from a caller with ICE to a callee without.
-fn ice_to_plain(engine: &mut Engine, caller: &str) -> Call {
+pub fn ice_to_plain(engine: &mut Engine, caller: &str) -> Call {
     let mut call = parties(engine, caller, CALLEE);
     let lines = with_ice(&mut call.caller, true);
     let family = if caller.contains(':') { "IP6" } else { "IP4" };
@@ -90,7 +90,7 @@ fn ice_to_plain(engine: &mut Engine, caller: &str) -> Call {
 }
 
 /// Lets the parties' checks go on until `done`.
-fn until(what: &str, parties: &mut [&mut Endpoint], mut done: impl FnMut(&[&mut Endpoint]) -> bool) {
+pub fn until(what: &str, parties: &mut [&mut Endpoint], mut done: impl FnMut(&[&mut Endpoint]) -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !done(parties) {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
@@ -109,7 +109,7 @@ pub fn connect(parties: &mut [&mut Endpoint]) {
 }
 
 /// The endpoint that the daemon shows for a party.
-fn endpoint(engine: &mut Engine, call: &str, tag: &str) -> Option<SocketAddr> {
+pub fn endpoint(engine: &mut Engine, call: &str, tag: &str) -> Option<SocketAddr> {
     let query = engine.ng.query(call).unwrap();
     let endpoint = &query["tags"][tag]["medias"][0]["streams"][0]["endpoint"];
     let (address, port) = (endpoint["address"].as_str()?, endpoint["port"].as_u64()?);

@@ -52,6 +52,7 @@ pub(super) struct Component {
     pub(super) counters: Counters,
     /// Ways by which the peer's requests have come: our address, the peer's; those heard of last at the end.
     pub(super) heard: SmallVec<[(SocketAddr, SocketAddr); 2]>,
+    tie_breaker: u64,
 }
 
 impl fmt::Debug for Component {
@@ -82,6 +83,7 @@ impl Component {
             failed: false,
             counters: Counters::default(),
             heard: SmallVec::new(),
+            tie_breaker: settings.tie_breaker,
         }
     }
 
@@ -184,7 +186,10 @@ impl Component {
             self.admit(source, &message)?;
             let is_request = message.is_binding_request();
             let packet = StunPacket { proto: Protocol::Udp, source, destination: local, message };
-            if self.agent.handle_packet(now, packet) { Ok(is_request) } else { Err(Refusal::Foreign) }
+            self.agent.set_control_tie_breaker(self.weight(&packet.message));
+            let handled = self.agent.handle_packet(now, packet);
+            self.agent.set_control_tie_breaker(self.tie_breaker);
+            if handled { Ok(is_request) } else { Err(Refusal::Foreign) }
         });
         match accepted {
             Ok(is_request) => {
@@ -201,6 +206,16 @@ impl Component {
             Err(Refusal::Limit) => self.counters.limited += 1,
         }
         accepted.is_ok()
+    }
+
+    /// What the library is to hold against the peer's tie-breaker. Its rule is that the greater one keeps its role. Of two
+    /// controlled sides the greater one has to take the other role (RFC 8445 §7.3.1.1).
+    fn weight(&self, message: &StunMessage<'_>) -> u64 {
+        match message.ice_controlled().filter(|_| !self.controlling()) {
+            Some(theirs) if self.tie_breaker >= theirs => 0,
+            Some(_) => u64::MAX,
+            None => self.tie_breaker,
+        }
     }
 
     /// Lets only so many addresses into the session's memory, and none before its message is known to be authentic.

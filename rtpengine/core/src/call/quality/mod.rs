@@ -19,6 +19,7 @@ use crate::{
     },
 };
 
+mod component;
 mod events;
 mod figures;
 mod own;

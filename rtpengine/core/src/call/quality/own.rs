@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Stamp, figures::Sample};
+use super::{Stamp, component, figures::Sample};
 use crate::{
     call::{
         engine::{CallKey, Engine},
@@ -40,11 +40,11 @@ struct Identity {
 
 /// What had been received from an SSRC at the last report.
 #[derive(Clone, Copy, Debug)]
-struct Count {
+pub(super) struct Count {
     stream: StreamId,
     ssrc: u32,
-    packets: u64,
-    highest_seq: u32,
+    pub(super) packets: u64,
+    pub(super) highest_seq: u32,
     /// In all: what the relay does not know of while the kernel forwards included.
     lost: i64,
     /// Packets of the stream, of whatever SSRC, that the kernel has not forwarded.
@@ -62,11 +62,13 @@ struct Arrived {
 }
 
 /// One party's media and where reports on it go.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Leg {
-    /// The socket its media arrives on.
+    /// The first of the sockets its media may arrive on.
     media: StreamId,
-    /// The socket that media of the other party arrives on.
+    /// All of them.
+    sockets: SmallVec<[StreamId; 2]>,
+    /// The first of the sockets that media of the other party may arrive on.
     other: StreamId,
     /// The socket that RTCP to it leaves from.
     reports: StreamId,
@@ -85,7 +87,8 @@ impl Engine {
         let counted: SmallVec<[_; 2]> = legs
             .iter()
             .map(|leg| {
-                let counters = plane.counters(leg.media);
+                let own = &call.quality.own;
+                let counters = component::counters(plane, &leg.sockets, |ssrc| own.find(leg.media, ssrc));
                 let arrived = call.quality.own.count(leg.media, &counters);
                 (counters, arrived)
             })
@@ -130,6 +133,10 @@ impl Own {
             self.due_mono_us = now.mono_us.saturating_add(INTERVAL_US);
         }
         due && !first
+    }
+
+    fn find(&self, stream: StreamId, ssrc: u32) -> Option<&Count> {
+        self.counts.iter().find(|count| count.stream == stream && count.ssrc == ssrc)
     }
 
     /// Counts what a stream's SSRCs have received since the last time, in their order.
@@ -202,10 +209,12 @@ fn legs(call: &Call) -> SmallVec<[Leg; 2]> {
     for pair in pairs.filter(|pair| pair.carries == Carries::Rtp) {
         for side in Side::BOTH {
             let (face, other) = (pair.faces.get(side), pair.faces.get(side.other()));
-            let (Some(media), Some(other)) = (face.way_out(), other.way_out()) else { continue };
-            let reports = face.rtcp_way_out().unwrap_or(media);
+            let (Some(media), Some(other), Some(way)) = (face.rtp, other.rtp, face.way_out()) else {
+                continue;
+            };
+            let reports = face.rtcp_way_out().unwrap_or(way);
             if legs.iter().all(|leg| leg.media != media) {
-                legs.push(Leg { media, other, reports });
+                legs.push(Leg { media, sockets: face.component(1).collect(), other, reports });
             }
         }
     }

@@ -9,15 +9,15 @@ use stun_types::{
 
 use super::*;
 
-const LOCAL: &str = "192.0.2.1:4000";
-const PEER: &str = "198.51.100.1:6000";
+pub(super) const LOCAL: &str = "192.0.2.1:4000";
+pub(super) const PEER: &str = "198.51.100.1:6000";
 /// Attribute numbers of RFC 8445 §16.1.
 const PRIORITY: u16 = 0x0024;
 const USE_CANDIDATE: u16 = 0x0025;
-const ICE_CONTROLLING: u16 = 0x802a;
+pub(super) const ICE_CONTROLLING: u16 = 0x802a;
 
 /// An agent whose peer is known, and the credentials of both.
-fn agent() -> (Agent, Credentials, Credentials) {
+pub(super) fn agent() -> (Agent, Credentials, Credentials) {
     let mut random = Random(7);
     let (mine, theirs) = (settings(&mut random, false), Credentials::generate(&mut random));
     let ours = mine.credentials.clone();
@@ -31,19 +31,32 @@ fn agent() -> (Agent, Credentials, Credentials) {
 
 /// A check as the peer would send it.
 fn check(to: &Credentials, from: &Credentials, password: &str, id: u128) -> Vec<u8> {
+    check_as((ICE_CONTROLLING, 1), to, from, password, id)
+}
+
+/// The same in this role with this tie-breaker.
+pub(super) fn check_as(
+    (role, tie_breaker): (u16, u64),
+    to: &Credentials,
+    from: &Credentials,
+    password: &str,
+    id: u128,
+) -> Vec<u8> {
     let kind = MessageType::from_class_method(MessageClass::Request, BINDING);
     let mut message = Message::builder(kind, TransactionId::from(id), MessageWriteVec::new());
     message.add_attribute(&Username::new(&format!("{}:{}", to.ufrag(), from.ufrag())).unwrap()).unwrap();
     message.add_attribute(&RawAttribute::new(PRIORITY.into(), &[0x6e, 0, 1, 0xff])).unwrap();
-    message.add_attribute(&RawAttribute::new(ICE_CONTROLLING.into(), &1u64.to_be_bytes())).unwrap();
-    message.add_attribute(&RawAttribute::new(USE_CANDIDATE.into(), &[])).unwrap();
+    message.add_attribute(&RawAttribute::new(role.into(), &tie_breaker.to_be_bytes())).unwrap();
+    if role == ICE_CONTROLLING {
+        message.add_attribute(&RawAttribute::new(USE_CANDIDATE.into(), &[])).unwrap();
+    }
     let password = ShortTermCredentials::new(password.to_owned()).into();
     message.add_message_integrity(&password, IntegrityAlgorithm::Sha1).unwrap();
     message.add_fingerprint().unwrap();
     message.finish()
 }
 
-fn transmissions(agent: &mut Agent) -> Vec<(SocketAddr, Vec<u8>)> {
+pub(super) fn transmissions(agent: &mut Agent) -> Vec<(SocketAddr, Vec<u8>)> {
     std::iter::from_fn(|| agent.poll())
         .filter_map(|output| match output {
             Output::Transmit { to, bytes, .. } => Some((to, bytes)),

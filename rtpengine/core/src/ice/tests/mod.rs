@@ -2,6 +2,7 @@
 
 mod attacks;
 mod connects;
+mod roles;
 
 use std::{
     cmp::Reverse,
