@@ -107,6 +107,8 @@ pub enum Reason {
     Blocked = 86,
     /// `silence media`: the payload is replaced, which is done in userspace.
     Silenced = 87,
+    /// Several m-lines share the port and go different ways, and their payload types do not tell them apart.
+    Bundle = 88,
 }
 
 /// Highest per-packet reason plus one: size of a row of the reason counters.

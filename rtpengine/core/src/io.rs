@@ -11,11 +11,13 @@ use smallvec::SmallVec;
 use crate::media::rtcp::Reports;
 use crate::ng::statistics::Figures;
 
+pub use self::bundle::{Bundle, BundleLine};
 pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, DtlsRoute};
 pub use self::filter::{Copies, Filter, MediaRule, Payload, SinkRule};
 pub use self::handling::Handling;
 pub use rtpengine_common::reason::Reason;
 
+mod bundle;
 mod dtls;
 mod filter;
 mod handling;
@@ -177,6 +179,9 @@ pub struct RelayStream {
     pub filter: Option<Box<Filter>>,
     /// Who gets, decrypted, what the sinks get as it came.
     pub copies: Option<Box<Copies>>,
+    /// Several m-lines are on the socket, and not all their packets go the same way: sinks, filter and copies are those of each
+    /// line, `sinks` is empty, and `rtcp_sinks` are those of all lines, for RTCP that is not about a single one.
+    pub bundle: Option<Box<Bundle>>,
     /// Names the keys of the party's m-line: its first socket. All its sockets share what is known of the streams under
     /// them, for as long as one of them is open, keys that are not in use any more included.
     pub keyring: StreamId,
@@ -207,6 +212,14 @@ pub struct RelayStream {
     pub clock_rates: SmallVec<[(u8, u32); 8]>,
     /// Where the stream's reports in logs belong.
     pub call: Arc<str>,
+}
+
+impl RelayStream {
+    /// Where media goes, of whichever m-line.
+    pub fn all_sinks(&self) -> impl Iterator<Item = StreamId> {
+        let lines = self.bundle.iter().flat_map(|bundle| &bundle.lines);
+        self.sinks.iter().chain(lines.flat_map(|line| &line.sinks)).copied()
+    }
 }
 
 /// Commands to the relay threads.

@@ -158,6 +158,7 @@ pub fn settings(component: Component, endpoint: Option<SocketAddr>, sinks: &[Por
         handling: Default::default(),
         filter: None,
         copies: None,
+        bundle: None,
         receive_crypto: None,
         transmit_crypto: None,
         ice: Default::default(),

@@ -285,7 +285,14 @@ impl Engine {
     /// Brings the agents of a call in step with its model. Before [`Engine::plan`].
     pub(super) fn engage(&mut self, now: Now, key: CallKey) {
         let Some(call) = self.calls.get_mut(key) else { return };
-        let legs: Vec<Leg> = legs(call).cloned().collect();
+        let mut legs: Vec<Leg> = legs(call).cloned().collect();
+        // The m-lines of a group have one agent.
+        let mut known = SmallVec::<[AgentId; 4]>::new();
+        legs.retain(|leg| {
+            let first = !known.contains(&leg.id);
+            known.push(leg.id);
+            first
+        });
         let before = std::mem::take(&mut call.agents);
         call.agents = legs.iter().map(|leg| leg.id).collect();
         for gone in before.into_iter().filter(|id| legs.iter().all(|leg| leg.id != *id)) {
@@ -322,33 +329,37 @@ fn legs(call: &Call) -> impl Iterator<Item = &Leg> {
     pairs.flat_map(|pair| Side::BOTH.map(|side| pair.faces.get(side).ice.leg.as_ref())).flatten()
 }
 
-fn leg_mut(call: &mut Call, id: AgentId) -> Option<&mut Leg> {
+/// What is known of an agent, once for each m-line it is for.
+fn legs_mut(call: &mut Call, id: AgentId) -> impl Iterator<Item = &mut Leg> {
     let pairs = call.dialogues.iter_mut().flat_map(|dialogue| &mut dialogue.medias);
-    let mut legs = pairs.flat_map(|pair| pair.faces.both_mut().map(|face| face.ice.leg.as_mut())).flatten();
-    legs.find(|leg| leg.id == id)
+    let legs = pairs.flat_map(|pair| pair.faces.both_mut().map(|face| face.ice.leg.as_mut())).flatten();
+    legs.filter(move |leg| leg.id == id)
 }
 
 /// The checks start anew: what failed may succeed now, and media goes on the old way meanwhile.
 fn forget(call: &mut Call, id: AgentId) {
-    if let Some(leg) = leg_mut(call, id) {
+    for leg in legs_mut(call, id) {
         leg.found.retain(|(_, found)| matches!(found, Found::Way(..)));
     }
 }
 
 fn note(call: &mut Call, id: AgentId, news: &[(u16, Found)]) {
     let call_id = call.id.clone();
-    let Some(leg) = leg_mut(call, id) else { return };
-    for (component, found) in news.iter().copied() {
-        let known = leg.found.iter_mut().find(|(known, _)| *known == component);
-        // Consent is lost where there was some.
-        let found = match (found, known.as_ref().map(|(_, before)| *before)) {
-            (Found::Nothing, Some(Found::Way(..) | Found::Lost)) => Found::Lost,
-            (found, _) => found,
-        };
+    for (component, found) in news {
         tracing::debug!(target: "ice", call = %call_id, "component {component}: {found:?}");
-        match known {
-            Some((_, slot)) => *slot = found,
-            None => leg.found.push((component, found)),
+    }
+    for leg in legs_mut(call, id) {
+        for (component, found) in news.iter().copied() {
+            let known = leg.found.iter_mut().find(|(known, _)| *known == component);
+            // Consent is lost where there was some.
+            let found = match (found, known.as_ref().map(|(_, before)| *before)) {
+                (Found::Nothing, Some(Found::Way(..) | Found::Lost)) => Found::Lost,
+                (found, _) => found,
+            };
+            match known {
+                Some((_, slot)) => *slot = found,
+                None => leg.found.push((component, found)),
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use super::{
     media::{MediaPair, Side, Sides},
     party::PartyId,
 };
+use crate::io::StreamId;
 
 /// How a dialogue came to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +53,12 @@ impl Dialogue {
         for media in &mut self.medias {
             media.faces.swap();
         }
+    }
+
+    /// Whether it refers to a socket.
+    pub(super) fn uses(&self, stream: StreamId) -> bool {
+        let mut faces = self.medias.iter().flat_map(|media| Side::BOTH.map(|side| media.faces.get(side)));
+        faces.any(|face| face.sockets().any(|used| used == stream))
     }
 
     pub(super) fn has(&self, party: PartyId) -> bool {

@@ -52,6 +52,8 @@ pub(super) struct Terms<'t, 's> {
     pub(super) identity: Option<Arc<DtlsIdentity>>,
     /// `--dtls-passive`
     pub(super) dtls_passive: bool,
+    /// Keys of the sender's are not passed on to the receiver.
+    pub(super) own_keys: bool,
 }
 
 impl Encryption {
@@ -189,7 +191,8 @@ impl Terms<'_, '_> {
             transport::offered(sender.signalled, wanted, self.request.osrtp, means)
         };
         if outgoing.sdes {
-            receiver.sdes.compose_offer(&self.security.crypto, options, keys);
+            let theirs = if self.own_keys { &[] } else { self.security.crypto.as_slice() };
+            receiver.sdes.compose_offer(theirs, options, keys);
         } else {
             receiver.sdes.offer_nothing();
         }
@@ -213,13 +216,8 @@ impl Terms<'_, '_> {
         }
     }
 
-    /// Takes over an answer of `sender` and decides how `receiver`, whose offer that was, is answered.
-    pub(super) fn answer(
-        &self,
-        sender: &mut Encryption,
-        receiver: &mut Encryption,
-        keys: &mut dyn KeySource,
-    ) {
+    /// Takes over an answer of `sender`.
+    pub(super) fn take_answer(&self, sender: &mut Encryption) {
         let unasked = Outgoing { protocol: self.protocol, sdes: false, dtls: false, plain_too: false };
         let outgoing = sender.outgoing.unwrap_or(unasked);
         let remote = dtls::Remote::of(self.security);
@@ -229,12 +227,22 @@ impl Terms<'_, '_> {
         if !taken {
             sender.sdes.decline();
         }
-        (sender.inherited, receiver.inherited) = (false, false);
+        sender.inherited = false;
         sender.agreed = Some(transport::accepted(outgoing, Signalled::of(self.protocol, taken, by_dtls)));
         match remote.filter(|_| by_dtls) {
             Some(remote) => sender.dtls.answered(remote, sender.dtls_passive),
             None => sender.dtls.decline(),
         }
+    }
+
+    /// Decides how `receiver`, whose offer that was, is answered, after [`Self::take_answer`].
+    pub(super) fn compose_answer(
+        &self,
+        sender: &Encryption,
+        receiver: &mut Encryption,
+        keys: &mut dyn KeySource,
+    ) {
+        receiver.inherited = false;
         let answerer = sender.agreed.unwrap_or_default();
         let answered =
             transport::answered(receiver.signalled, receiver.acceptable, answerer, self.request.osrtp);

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::{
-    address, bundle,
+    address,
+    bundle::{Groups, Heads},
     codecs::{self, Formats},
     direction::{Placement, wanted},
     draft::Draft,
@@ -21,7 +22,7 @@ use crate::{
     ng::{DropTraffic, Flag, Request, TosRequest, TransportProtocol},
     sdp::{
         Direction, Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip,
-        security::media_security,
+        security::{MediaSecurity, media_security},
     },
 };
 
@@ -38,7 +39,7 @@ pub(super) struct Exchange<'r, 's> {
     pub(super) absent: Option<Side>,
 }
 
-/// The sender's ICE is not the receiver's business, and every m-line has its own port.
+/// The sender's ICE is not the receiver's business, nor are its groups.
 const STRIP: Strip =
     Strip { ice: true, relay_candidates: false, sdes: false, dtls: false, bundle: true, feedback: false };
 /// Where encryption is ours to negotiate, nothing of what the other party wrote about it is left.
@@ -84,23 +85,36 @@ impl Exchange<'_, '_> {
                 ..MediaPair::default()
             });
         }
-        let mut plans = Vec::with_capacity(self.session.medias.len());
-        for (index, media) in self.session.medias.iter().enumerate() {
-            let (before, after) = medias.split_at_mut(index);
-            let Some(pair) = after.first_mut() else { continue };
+        let mut groups = self.groups(draft, &medias);
+        let mut plans: Vec<MediaWording> = Vec::new();
+        plans.resize_with(self.session.medias.len(), MediaWording::default);
+        let mut taken = vec![false; medias.len()];
+        for index in groups.order(self.session.medias.len()) {
+            let Some(media) = self.session.medias.get(index) else { continue };
+            let Some(mut pair) = medias.get_mut(index).map(std::mem::take) else { continue };
             if self.offer {
-                let sender = pair.faces.get_mut(self.from);
-                sender.twin = twins.get(index).copied().flatten();
-                bundle::on_offer(self.request, self.session, media, sender, &mut draft.warnings);
+                pair.faces.get_mut(self.from).twin = twins.get(index).copied().flatten();
+                draft.warnings.extend(groups.left_out(self.request, self.session, media));
             }
-            let mut wording = self.media(draft, before, pair, media)?;
+            groups.note(self.offer, self.session, media, &mut pair, self.from);
+            groups.settle(index, &medias, &taken, &mut pair, self.from);
+            let heads = groups.heads(index, self.session, &medias, &plans, self.from);
+            let before = medias.get(..index).unwrap_or_default();
+            let mut wording = self.media(draft, before, &mut pair, media, heads)?;
             let receiver = pair.faces.get_mut(self.from.other());
             wording.mid = mids::added(self.request, self.session, media, receiver);
             wording.plan.twin = twins::written(receiver, self.offer, media, &wording.plan);
-            plans.push(wording);
+            groups.taken(index, &pair, self.from);
+            for (place, done) in medias.get_mut(index).into_iter().zip(taken.get_mut(index)) {
+                *place = std::mem::take(&mut pair);
+                *done = true;
+            }
+            if let Some(place) = plans.get_mut(index) {
+                *place = wording;
+            }
         }
-        let (to, warnings) = (self.from.other(), &mut draft.warnings);
-        let group = bundle::group(self.request, self.offer, to, self.session, &medias, &mut plans, warnings);
+        let to = self.from.other();
+        let bundle = groups.written(self.offer, self.session, &medias, &mut plans, to);
         let relayed = medias.iter().find_map(|pair| pair.faces.get(self.from.other()).local);
         let ours = relayed.and_then(|local| draft.interfaces.local(local)).map(|local| local.advertised);
         let shown = self.request.media_address.filter(|_| ours.is_some()).or(ours);
@@ -124,8 +138,8 @@ impl Exchange<'_, '_> {
             ..if ours { STRIP_KEYS } else { STRIP }
         };
         let ice_lite = self.is_lite(draft);
-        let bundle = group.as_deref();
-        let whole = BodyWording { strip, ice_lite, bundle, shown, request: self.request, mark: draft.mark };
+        let whole =
+            BodyWording { strip, ice_lite, bundle: &bundle, shown, request: self.request, mark: draft.mark };
         let finished = wording::body(self.session, &plans, &whole, &mut sent);
         if !finished.disturbed.is_empty() {
             let names = finished.disturbed.join(", ");
@@ -135,6 +149,27 @@ impl Exchange<'_, '_> {
             party.sent = sent;
         }
         Ok(finished.body)
+    }
+
+    /// The groups that the body is about.
+    fn groups(&self, draft: &mut Draft<'_>, medias: &[MediaPair]) -> Groups {
+        if !self.offer {
+            return Groups::of_answer(self.request, self.session, medias, self.from);
+        }
+        let bundle = &self.request.bundle;
+        if !bundle.accepts() && !bundle.offers() {
+            return Groups::default();
+        }
+        let opaque = |media: &Media<'_>| {
+            let security = media_security(self.session, media);
+            let mut tried = medias
+                .get(media.index)
+                .map(|pair| pair.faces.get(self.from).encryption.clone())
+                .unwrap_or_default();
+            self.terms(draft, &security, media.protocol).take_offer(&mut tried);
+            tried.is_opaque()
+        };
+        Groups::of_offer(self.request, self.session, medias, self.from, opaque)
     }
 
     fn call_settings(&self, draft: &mut Draft<'_>) {
@@ -161,18 +196,25 @@ impl Exchange<'_, '_> {
         }
     }
 
-    /// Takes one m-line in. `before`: those above it in the body.
+    /// Takes one m-line in. `before`: those above it in the body; `heads`: whose transports it has.
     pub(super) fn media(
         &self,
         draft: &mut Draft<'_>,
         before: &[MediaPair],
         pair: &mut MediaPair,
         media: &Media<'_>,
+        heads: Heads<'_>,
     ) -> Result<MediaWording, CallError> {
         let refused = !self.offer && pair.carries == Carries::Nothing;
         let foreign = !self.offer && pair.carries == Carries::Foreign;
-        pair.carries = if foreign { Carries::Foreign } else { carries(media) };
-        let (rtp_endpoint, rtcp_endpoint) = address::endpoints(media, self.request, draft.config);
+        pair.carries = match (foreign, heads.sender) {
+            (true, _) => Carries::Foreign,
+            // Port 0 is that of `a=bundle-only`.
+            (false, Some(_)) => Carries::Rtp,
+            (false, None) => carries(media),
+        };
+        let spoken = heads.spoken.unwrap_or(media);
+        let (rtp_endpoint, rtcp_endpoint) = address::endpoints(spoken, self.request, draft.config);
         let moved = {
             let sender = pair.faces.get_mut(self.from);
             let moved =
@@ -207,10 +249,17 @@ impl Exchange<'_, '_> {
         }
         let before_sockets = Side::BOTH.map(|side| sockets(pair.faces.get(side)));
         self.policies(pair);
-        self.mux(pair, media);
+        self.mux(pair, heads.sender.is_some() || media.rtcp_mux || media.rtcp_mux_only);
+        let (from, to) = (self.from, self.from.other());
+        let of_side = |side: Side| if side == from { heads.sender } else { heads.receiver };
+        for side in Side::BOTH {
+            if let Some(head) = of_side(side) {
+                pair.faces.get_mut(side).join_group(head);
+            }
+        }
         let sender_family =
             media.connection.and_then(|connection| connection.ip).map_or(Family::V4, Family::of);
-        if self.offer && moved && self.request.has(Flag::NoPortLatching) {
+        if self.offer && moved && heads.sender.is_none() && self.request.has(Flag::NoPortLatching) {
             let sender = pair.faces.get_mut(self.from);
             (sender.rtp, sender.rtcp) = (None, None);
             sender.spares.clear();
@@ -224,32 +273,32 @@ impl Exchange<'_, '_> {
             side,
             rtcp,
         };
-        let (from, to) = (self.from, self.from.other());
         let from_wish = if self.offer { self.placement.from_family.or(Some(sender_family)) } else { None };
-        if self.absent != Some(from) {
+        if self.absent != Some(from) && heads.sender.is_none() {
             self.ensure(draft, pair.faces.get_mut(from), place(from, from_wish), sender_family)?;
         }
         let known = pair.faces.get(to).advertised.map(|address| Family::of(address.ip()));
         let to_wish = if self.offer { self.placement.to_family } else { None };
         let to_default = known.unwrap_or(sender_family);
-        if self.absent != Some(to) {
+        if self.absent != Some(to) && heads.receiver.is_none() {
             self.ensure(draft, pair.faces.get_mut(to), place(to, to_wish), to_default)?;
         }
         for (side, before) in Side::BOTH.into_iter().zip(before_sockets) {
             let face = pair.faces.get_mut(side);
-            if before != sockets(face) {
+            if before != sockets(face) && of_side(side).is_none() {
                 face.encryption.moved();
             }
             signal(draft, face);
         }
-        let ice = self.ice(draft, pair, media);
+        let ice = self.ice(draft, pair, spoken, heads);
         if self.offer && self.request.has(Flag::Reset) {
             unlearn(draft, pair.faces.get(to));
         }
         if pair.carries == Carries::Rtp {
-            let protocol = self.encryption(draft, pair, media);
+            let protocol = self.encryption(draft, pair, media, heads);
             let wording = self.written(draft, pair, media, protocol);
-            Ok(self.with_ice(MediaWording { formats: formats.written(), ..wording }, pair, ice))
+            let wording = self.with_ice(MediaWording { formats: formats.written(), ..wording }, pair, ice);
+            Ok(if heads.only { wording.for_the_group_alone() } else { wording })
         } else {
             let plan = self.placed(draft, pair.faces.get(to), media);
             Ok(self.with_ice(plan.into(), pair, ice))
@@ -257,7 +306,13 @@ impl Exchange<'_, '_> {
     }
 
     /// Settles ICE on both sides; yields how it is written for the receiver.
-    fn ice(&self, draft: &mut Draft<'_>, pair: &mut MediaPair, media: &Media<'_>) -> Wording {
+    fn ice(
+        &self,
+        draft: &mut Draft<'_>,
+        pair: &mut MediaPair,
+        media: &Media<'_>,
+        heads: Heads<'_>,
+    ) -> Wording {
         let ice = media.security.ice.then(|| media_security(self.session, media).ice);
         let signal = ice.as_ref().and_then(Signal::of);
         let theirs = signal.as_ref().map(|signal| signal.credentials().clone());
@@ -269,9 +324,17 @@ impl Exchange<'_, '_> {
         };
         let rtcp = pair.carries == Carries::Rtp;
         let wanted = [sender.ice.is_engaged(), wording != Wording::Without || receiver.ice.is_engaged()];
-        for (face, wanted) in [&mut *sender, &mut *receiver].into_iter().zip(wanted) {
+        let of_group = [heads.sender, heads.receiver];
+        for ((face, wanted), head) in [&mut *sender, &mut *receiver].into_iter().zip(wanted).zip(of_group) {
+            if let Some(head) = head {
+                face.ice.clone_from(&head.ice);
+                continue;
+            }
             spares::fit(draft, face, rtcp, wanted);
             face.ice.shrink(&spares::all(draft, face));
+        }
+        if heads.receiver.is_some() {
+            return heads.ice;
         }
         let sockets = spares::all(draft, receiver);
         if wording == Wording::Without {
@@ -285,6 +348,7 @@ impl Exchange<'_, '_> {
     }
 
     fn with_ice(&self, mut wording: MediaWording, pair: &MediaPair, ice: Wording) -> MediaWording {
+        wording.ice = ice;
         if let Some(leg) = &pair.faces.get(self.from.other()).ice.leg {
             wording.crypto.extend(ice::lines(leg, ice, self.request.has(Flag::TrickleIce)));
         }
@@ -330,14 +394,13 @@ impl Exchange<'_, '_> {
         }
     }
 
-    fn mux(&self, pair: &mut MediaPair, media: &Media<'_>) {
+    fn mux(&self, pair: &mut MediaPair, asked: bool) {
         let rtp = pair.carries == Carries::Rtp;
         let (sender, receiver) = pair.faces.split_mut(self.from);
-        let asked = media.rtcp_mux || media.rtcp_mux_only;
         if !rtp {
             (sender.mux, receiver.mux) = Default::default();
         } else if self.offer {
-            mux::on_offer(&mut sender.mux, &mut receiver.mux, asked, self.request.rtcp_mux);
+            mux::on_offer(&mut sender.mux, &mut receiver.mux, asked, mux::flags(self.request));
         } else {
             mux::on_answer(&mut sender.mux, &mut receiver.mux, asked, self.request.rtcp_mux);
         }
@@ -420,24 +483,28 @@ impl Exchange<'_, '_> {
     }
 
     /// Settles how media is encrypted on both sides; yields the profile to write for the receiver.
-    fn encryption(&self, draft: &mut Draft<'_>, pair: &mut MediaPair, media: &Media<'_>) -> Protocol {
-        let security = media_security(self.session, media);
-        let terms = Terms {
-            request: self.request,
-            security: &security,
-            protocol: media.protocol,
-            identity: draft.identity(),
-            dtls_passive: draft.config.dtls_passive,
-        };
+    fn encryption(
+        &self,
+        draft: &mut Draft<'_>,
+        pair: &mut MediaPair,
+        media: &Media<'_>,
+        heads: Heads<'_>,
+    ) -> Protocol {
+        let security = media_security(self.session, heads.spoken.unwrap_or(media));
+        let terms = Terms { own_keys: heads.own_keys, ..self.terms(draft, &security, media.protocol) };
         let (sender, receiver) = pair.faces.split_mut(self.from);
         if self.offer {
-            terms.take_offer(&mut sender.encryption);
+            if heads.sender.is_none() {
+                terms.take_offer(&mut sender.encryption);
+            }
             let (protocol, warning) = self.offered_protocol(sender, media, terms.has_dtls());
             draft.warnings.extend(warning.map(String::from));
-            if receiver.mux.proposed != receiver.mux.active {
-                receiver.encryption.renew();
+            if heads.receiver.is_none() {
+                if receiver.mux.proposed != receiver.mux.active {
+                    receiver.encryption.renew();
+                }
+                terms.compose_offer(&mut sender.encryption, &mut receiver.encryption, protocol, draft);
             }
-            terms.compose_offer(&mut sender.encryption, &mut receiver.encryption, protocol, draft);
             if !sender.encryption.is_opaque() && receiver.encryption.is_without_keys() {
                 draft
                     .warnings
@@ -445,13 +512,35 @@ impl Exchange<'_, '_> {
             }
             protocol
         } else {
-            terms.answer(&mut sender.encryption, &mut receiver.encryption, draft);
+            if heads.sender.is_none() {
+                terms.take_answer(&mut sender.encryption);
+            }
+            if heads.receiver.is_none() {
+                terms.compose_answer(&sender.encryption, &mut receiver.encryption, draft);
+            }
             let (protocol, warning) = self.answered_protocol(receiver, media);
             draft.warnings.extend(warning.map(String::from));
             if treatment(pair) == Treatment::NoKeys {
                 draft.warnings.push("No media can flow: SRTP was answered without usable keys".into());
             }
             protocol
+        }
+    }
+
+    /// What the request says of encryption, and the body of an m-line with this profile.
+    fn terms<'t, 's>(
+        &'t self,
+        draft: &mut Draft<'_>,
+        security: &'t MediaSecurity<'s>,
+        protocol: Protocol,
+    ) -> Terms<'t, 's> {
+        Terms {
+            request: self.request,
+            security,
+            protocol,
+            identity: draft.identity(),
+            dtls_passive: draft.config.dtls_passive,
+            own_keys: false,
         }
     }
 

@@ -155,8 +155,19 @@ impl Engine {
                 let by_mid = |face: &Face| section.mid.is_some() && face.mid.as_deref() == section.mid;
                 let named = dialogue.medias.iter().position(|pair| by_mid(pair.faces.get(side)));
                 let index = named.or_else(|| section.mid.is_none().then_some(section.index));
-                let pair = index.and_then(|index| dialogue.medias.get_mut(index));
-                taken += pair.map_or(0, |pair| usize::from(pair.faces.get_mut(side).ice.trickle(&ice)));
+                let Some(index) = index.filter(|index| dialogue.medias.get(*index).is_some()) else {
+                    continue;
+                };
+                // What is said of one m-line holds for all that share its transport.
+                let stream = dialogue.medias.get(index).and_then(|pair| pair.faces.get(side).rtp);
+                let mut any = false;
+                for (at, pair) in dialogue.medias.iter_mut().enumerate() {
+                    let face = pair.faces.get_mut(side);
+                    if at == index || (face.rtp.is_some() && face.rtp == stream) {
+                        any |= face.ice.trickle(&ice);
+                    }
+                }
+                taken += usize::from(any);
             }
         }
         Some(taken)

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::{
+    bundle::Heads,
     draft::Draft,
     engine::{ControlSource, Engine},
     error::CallError,
@@ -119,7 +120,7 @@ impl Exchange<'_, '_> {
             let place = index.min(medias.len());
             let (before, after) = medias.split_at_mut(place);
             let pair = after.first_mut().ok_or(CallError::NoSuchLine(index + 1))?;
-            let plan = self.media(draft, before, pair, media)?.plan;
+            let plan = self.media(draft, before, pair, media, Heads::default())?.plan;
             let port = plan.port.filter(|port| *port > 0);
             addresses.push(plan.address.zip(port).map(SocketAddr::from));
         }

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use smallvec::SmallVec;
 
 use super::{
-    encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, media_flags::MediaFlags, mux::Mux,
-    party::PartyId, silence, twins::Twin,
+    bundle::Bundling, encryption::Encryption, ice::FaceIce, interfaces::LocalIdx, media_flags::MediaFlags,
+    mux::Mux, party::PartyId, silence, twins::Twin,
 };
 use crate::{
     codecs::Listing,
@@ -126,8 +126,7 @@ pub(super) struct Face {
     pub(super) strict_source: bool,
     pub(super) media_handover: bool,
     pub(super) flags: MediaFlags,
-    /// The party offered the m-line in a BUNDLE group that may be accepted.
-    pub(super) bundled: bool,
+    pub(super) bundle: Bundling,
     /// The local address of the sockets.
     pub(super) local: Option<LocalIdx>,
     pub(super) rtp: Option<StreamId>,

@@ -223,11 +223,7 @@ impl Call {
         let Self { parties, dialogues, sockets, restraint, .. } = self;
         parties.retain(|party| dialogues.iter().any(|dialogue| dialogue.has(party.id)));
         restraint.forget(|id| parties.iter().any(|party| party.id == id));
-        let live = |stream: StreamId| {
-            dialogues.iter().flat_map(|dialogue| &dialogue.medias).any(|media| {
-                Side::BOTH.into_iter().any(|side| media.faces.get(side).sockets().any(|used| used == stream))
-            })
-        };
+        let live = |stream: StreamId| dialogues.iter().any(|dialogue| dialogue.uses(stream));
         let mut gone = Vec::new();
         let mut index = 0;
         while let Some(socket) = sockets.get(index) {

@@ -1,6 +1,6 @@
 //! rtcp-mux (RFC 5761) towards each party. The sides are independent: where only one multiplexes, the relay translates.
 
-use crate::ng::{NameSet, RtcpMux};
+use crate::ng::{NameSet, Request, RtcpMux};
 
 /// The state towards one party, for one m-line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,22 @@ pub(super) struct Mux {
     pub(super) proposed: bool,
     /// `rtcp-mux=require`: taken as accepted whatever the party answers.
     pub(super) required: bool,
+}
+
+/// The flags of a request. A party that is told to bundle is told rtcp-mux as well (RFC 9143 §9.3), unless that is refused.
+pub(super) fn flags(request: &Request) -> NameSet<RtcpMux> {
+    let mut flags = request.rtcp_mux;
+    let refused = flags.has(RtcpMux::Reject) || flags.has(RtcpMux::Demux);
+    if request.bundle.offers() && request.bundle.require && !refused {
+        flags.insert(RtcpMux::Require);
+    }
+    flags
+}
+
+/// Whether a party in this state will be offered rtcp-mux.
+pub(super) fn would_propose(mut receiver: Mux, offered: bool, request: &Request) -> bool {
+    on_offer(&mut Mux::default(), &mut receiver, offered, flags(request));
+    receiver.proposed
 }
 
 /// An offer arrived from `sender`: settles that side and decides what `receiver` is offered.

@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use super::{
     agents::standings,
-    codecs,
+    bundle, codecs,
     dialogue::Dialogue,
     dtls::{Association, Reach, withhold},
     encryption::{self, Treatment},
@@ -21,8 +21,8 @@ use super::{
 use crate::{
     config::CoreConfig,
     io::{
-        Component, FlowCommand, Handling, Learning, Output, Reason, RelayCommand, RelayStream, RtcpUse,
-        SourcePolicy, StreamId,
+        BundleLine, Component, FlowCommand, Handling, Learning, Output, Reason, RelayCommand, RelayStream,
+        RtcpUse, SourcePolicy, StreamId,
     },
 };
 
@@ -38,7 +38,11 @@ pub(super) struct Wire {
     pub(super) party: PartyId,
     pub(super) treatment: Treatment,
     /// The DTLS association of the component whose first socket this is.
-    association: Option<(Association, Reach)>,
+    pub(super) association: Option<(Association, Reach)>,
+    /// What the m-line tells of its packets, where it may share the socket.
+    pub(super) line: Option<Box<BundleLine>>,
+    /// Where they are told apart: the m-line, rank by rank, and how it is treated.
+    pub(super) lines: SmallVec<[(usize, Treatment); 0]>,
 }
 
 impl Wire {
@@ -83,12 +87,18 @@ impl Engine {
             if let Some(socket) = call.socket_mut(stream) {
                 socket.settled = wire.relay.endpoint_settled;
             }
-            let sink = wire.relay.sinks.first();
+            let offloaded = bundle::leading(call, &wire);
+            let sink = offloaded.as_ref().unwrap_or(&wire).relay.sinks.first();
             let transmit = transmit.iter().find(|(stream, _)| Some(stream) == sink);
             let transmit = transmit.map_or((stream, None), |(_, keys)| keys.clone());
             let waits = sink.is_some_and(|sink| waiting.contains(sink));
-            let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire, transmit)
-                .and_then(|flow| if waits { Err(Reason::NatWait) } else { Ok(flow) });
+            let offload = self.config.offload;
+            let decision = match &offloaded {
+                None => offload::decide(call, &self.interfaces, offload, &wire, transmit),
+                Some(line) => offload::decide(call, &self.interfaces, offload, line, transmit)
+                    .and_then(|flow| bundle::limited(&wire, line, flow)),
+            };
+            let decision = decision.and_then(|flow| if waits { Err(Reason::NatWait) } else { Ok(flow) });
             let Some(socket) = call.socket_mut(stream) else { continue };
             if socket.configured.as_deref() != Some(&wire.relay) {
                 let config = Box::new(wire.relay);
@@ -125,6 +135,7 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
     let mut wires: Vec<Wire> = Vec::with_capacity(call.sockets.len());
     for index in order {
         let Some(dialogue) = call.dialogues.get(index) else { continue };
+        wires.retain(|wire| !dialogue.uses(wire.stream));
         for (media, pair) in dialogue.medias.iter().enumerate() {
             for side in Side::BOTH {
                 let rtp = pair.carries == Carries::Rtp;
@@ -137,12 +148,19 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
                     let association = wanted.zip(component).map(|(wanted, (component, _))| {
                         (Association::of(party, wanted), Reach::of(call, face, component))
                     });
-                    let wire =
-                        Wire { stream, relay, dialogue: index, media, side, party, treatment, association };
-                    match wires.iter_mut().find(|known| known.stream == stream) {
-                        Some(known) => *known = wire,
-                        None => wires.push(wire),
-                    }
+                    let line = bundle::line(face, &relay);
+                    wires.push(Wire {
+                        stream,
+                        relay,
+                        dialogue: index,
+                        media,
+                        side,
+                        party,
+                        treatment,
+                        association,
+                        line,
+                        lines: SmallVec::new(),
+                    });
                 }
             }
         }
@@ -161,7 +179,7 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
     }
     fanout::fan_out(call, &mut wires);
     restraint::restrain(call, &mut wires);
-    wires
+    bundle::merge(wires)
 }
 
 fn face_wires(
@@ -288,6 +306,7 @@ fn settings(
         handling: Handling::default(),
         filter: None,
         copies: None,
+        bundle: None,
         receive_crypto: None,
         transmit_crypto: None,
         ice: SmallVec::new(),

@@ -162,7 +162,7 @@ fn filter(
     let mut ruled: SmallVec<[(StreamId, SinkRule); 2]> = SmallVec::new();
     for &sink in sinks.iter() {
         let mut rule = SinkRule::PASS;
-        if let Some(end) = ends.iter().find(|end| end.stream == sink) {
+        for end in ends.iter().filter(|end| end.stream == sink) {
             rule = call.restraint_between(from.party, end.party).rule();
             payloads = merged(&payloads, &end.payloads);
         }

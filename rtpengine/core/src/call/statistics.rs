@@ -335,8 +335,8 @@ impl Engine {
 /// Where an RTP socket is counted: as mixed where only one of its two directions is forwarded by the kernel.
 fn path_counter<'c>(current: &'c mut Current, call: &Call, socket: &Socket) -> &'c mut u64 {
     let kernel = |socket: &Socket| socket.shown_path() == Path::Kernel;
-    let sinks = socket.configured.iter().flat_map(|relay| &relay.sinks);
-    let mixed = sinks.filter_map(|sink| call.socket(*sink)).any(|sink| kernel(sink) != kernel(socket));
+    let sinks = socket.configured.iter().flat_map(|relay| relay.all_sinks());
+    let mixed = sinks.filter_map(|sink| call.socket(sink)).any(|sink| kernel(sink) != kernel(socket));
     match (mixed, kernel(socket)) {
         (true, _) => &mut current.media_mixed,
         (false, true) => &mut current.media_kernel,

@@ -5,11 +5,11 @@ use std::{
     net::IpAddr,
 };
 
-use super::{looping, party::Sent};
+use super::{ice::Wording as IceWording, looping, party::Sent};
 use crate::{
     ng::{Flag, Replace, Request},
     sdp::{
-        MediaPlan, RewritePlan, SecretLine, Session, SessionPlan, Strip,
+        MediaPlan, RewritePlan, RtcpPlan, SecretLine, Session, SessionPlan, Strip,
         attributes::{Finish, Finished},
         rewrite,
     },
@@ -21,6 +21,10 @@ pub(super) struct MediaWording {
     pub(super) plan: MediaPlan<'static>,
     /// Lines to add: `a=crypto` and ICE.
     pub(super) crypto: Vec<SecretLine>,
+    /// How ICE is written.
+    pub(super) ice: IceWording,
+    /// The m-line says `a=bundle-only` and has no port.
+    pub(super) bundle_only: bool,
     /// The sender's ICE stays in the body.
     pub(super) keeps_ice: bool,
     /// `a=mid`, where the sender's body has none.
@@ -35,12 +39,22 @@ impl From<MediaPlan<'static>> for MediaWording {
     }
 }
 
+impl MediaWording {
+    /// For a group alone: without a transport (RFC 9143 §7.2.1).
+    pub(super) fn for_the_group_alone(mut self) -> Self {
+        (self.plan.port, self.plan.rtcp) = (Some(0), RtcpPlan::Omit);
+        self.crypto = vec![SecretLine("bundle-only".to_owned())];
+        self.bundle_only = true;
+        self
+    }
+}
+
 /// What concerns the body as a whole.
 pub(super) struct BodyWording<'a> {
     pub(super) strip: Strip,
     pub(super) ice_lite: bool,
-    /// The m-line in a BUNDLE group.
-    pub(super) bundle: Option<&'a str>,
+    /// The m-lines of every BUNDLE group.
+    pub(super) bundle: &'a [String],
     /// The address of the first relayed m-line.
     pub(super) shown: Option<IpAddr>,
     pub(super) request: &'a Request,

@@ -216,6 +216,7 @@ mod tests {
             source_policy: policy,
             sinks: Default::default(),
             rtcp_sinks: Default::default(),
+            bundle: None,
             discard: None,
             keyring: crate::io::StreamId(1),
             handling: Default::default(),

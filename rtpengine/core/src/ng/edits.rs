@@ -37,6 +37,8 @@ pub struct BundleOptions {
     pub reject: bool,
     /// `offer` or `require`: the receiver is offered a group.
     pub offer: bool,
+    /// `require`: it is known to take one.
+    pub require: bool,
     /// `strip`: it is not.
     pub strip: bool,
 }
@@ -47,7 +49,8 @@ impl BundleOptions {
         match name.to_ascii_lowercase().as_slice() {
             b"accept" => self.accept = true,
             b"reject" => self.reject = true,
-            b"offer" | b"require" => self.offer = true,
+            b"offer" => self.offer = true,
+            b"require" => (self.offer, self.require) = (true, true),
             b"strip" => self.strip = true,
             _ => return false,
         }

@@ -24,8 +24,8 @@ pub struct SessionPlan<'p> {
     /// The session-level `c=` line, if there is one (`session connection`). Without this it still
     /// changes when media sections that rely on it get another address.
     pub connection: Option<IpAddr>,
-    /// Adds `a=group:BUNDLE` with this m-line at the end.
-    pub bundle: Option<&'p str>,
+    /// Adds an `a=group:BUNDLE` with each of these lists of m-lines at the end.
+    pub bundle: &'p [String],
     /// Adds `a=ice-lite` at the end.
     pub ice_lite: bool,
     /// Attributes to remove.

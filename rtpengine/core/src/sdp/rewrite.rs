@@ -51,8 +51,8 @@ fn session_level(out: &mut Writer, session: &Session<'_>, plan: &SessionPlan<'_>
             _ => out.copy(line),
         }
     }
-    if let Some(mid) = plan.bundle {
-        out.insert(format_args!("a=group:BUNDLE {}", String::from_utf8_lossy(&clean(mid))));
+    for mids in plan.bundle {
+        out.insert(format_args!("a=group:BUNDLE {}", String::from_utf8_lossy(&clean(mids))));
     }
     if plan.ice_lite {
         out.insert("a=ice-lite");

@@ -21,6 +21,7 @@ mod ice_finds_the_way_of_media;
 mod ice_in_the_body_follows_its_flags;
 mod keys;
 mod legacy_osrtp_is_one_m_line;
+mod m_lines_share_a_port;
 mod manipulation;
 mod media_are_blocked_where_asked;
 mod media_are_published_and_subscribed_to;

@@ -30,7 +30,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..28, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..27, any::<u64>());
+    let step = (0u8..28, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..32, any::<u64>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -51,6 +51,21 @@ const CANDIDATES: &str = "a=candidate:1 1 UDP 2130706431 192.0.2.1 2000 typ host
 
 fn ice(ufrag: &str) -> String {
     format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:{ufrag}0123456789012345678901\r\n")
+}
+
+/// The rest of a body whose session level is over: a second m-line, and a group as some write it who are late with it.
+fn grouped(mids: &str, port: u16) -> String {
+    let only = if port == 0 { "a=bundle-only\r\n" } else { "a=rtcp-mux\r\n" };
+    format!("m=video {port} RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=mid:1\r\n{only}GROUP {mids}")
+}
+
+/// Puts the group where it belongs, and gives all m-lines the profile of the first.
+fn completed(body: &str) -> String {
+    let Some((text, mids)) = body.split_once("GROUP ") else { return body.to_owned() };
+    let (mids, rest) = mids.split_at(3);
+    let profile = text.split("m=audio ").nth(1).and_then(|line| line.split(' ').nth(1)).unwrap_or("RTP/AVP");
+    let text = text.replacen(" RTP/AVP 96", &format!(" {profile} 96"), 1) + rest;
+    text.replacen("t=0 0\r\n", &format!("t=0 0\r\na=group:BUNDLE {mids}\r\n"), 1)
 }
 
 fn body(number: u8) -> String {
@@ -106,6 +121,37 @@ fn body(number: u8) -> String {
             1,
             &("a=setup:actpass\r\n".to_owned() + &ice("aaaa") + CANDIDATES),
         ),
+        26 => {
+            audio_with("192.0.2.1", 2000, &("a=rtcp-mux\r\na=mid:0\r\n".to_owned() + &grouped("0 1", 2002)))
+        }
+        27 => audio_with("192.0.2.2", 3000, &("a=rtcp-mux\r\na=mid:0\r\n".to_owned() + &grouped("1 0", 0))),
+        28 => tls(
+            "UDP/TLS/RTP/SAVPF",
+            "192.0.2.1",
+            2000,
+            1,
+            &("a=setup:actpass\r\na=rtcp-mux\r\na=mid:0\r\n".to_owned()
+                + &ice("aaaa")
+                + CANDIDATES
+                + &grouped("0 1", 0)),
+        ),
+        29 => tls(
+            "UDP/TLS/RTP/SAVPF",
+            "192.0.2.2",
+            3000,
+            2,
+            &("a=setup:active\r\na=rtcp-mux\r\na=mid:0\r\n".to_owned()
+                + &ice("bbbb")
+                + &grouped("0 1", 3000)),
+        ),
+        30 => savp(
+            "192.0.2.1",
+            2000,
+            &(crypto(1, CM_80, KEY_A)
+                + "a=rtcp-mux\r\na=mid:0\r\n"
+                + &grouped("0 1", 2002)
+                + &crypto(1, CM_80, KEY_B)),
+        ),
         24 => tls("RTP/AVP", "2001:db8::1", 2000, 5, "a=setup:holdconn\r\n"),
         _ => audio_with("host.example.com", 2000, "a=group:BUNDLE 0\r\na=bundle-only\r\n"),
     }
@@ -160,106 +206,111 @@ fn run(pair: &mut Pair, step: &Step) {
         24 | 25 => return legacy(pair, step),
         _ => return pair.wait(1),
     };
-    let request = Pair::request(command, tag(step.from), tag(step.to), &body(step.body), |request| {
-        request.call_id = Some(format!("call{}", step.call));
-        control(request, step);
-        request.via_branch = (step.branch > 0).then(|| format!("branch{}", step.branch));
-        let bit = |number: u64| step.flags >> number & 1 == 1;
-        let bits = step.flags.wrapping_mul(0x9e37_79b1) >> 8;
-        request.ice = [
-            None,
-            Some(IceMode::Force),
-            Some(IceMode::Remove),
-            Some(IceMode::Optional),
-            Some(IceMode::ForceRelay),
-            Some(IceMode::Default),
-            None,
-            Some(IceMode::Force),
-        ][(bits & 7) as usize];
-        request.ice_lite = [
-            None,
-            None,
-            None,
-            None,
-            Some(IceLite::Forward),
-            Some(IceLite::Backward),
-            Some(IceLite::Both),
-            Some(IceLite::Off),
-        ][(bits >> 3 & 7) as usize];
-        if step.body == 19 || bits >> 6 & 15 == 15 {
-            request.flags.insert(Flag::Fragment);
-        }
-        if bits >> 10 & 7 == 7 {
-            request.flags.insert(Flag::RejectIce);
-        }
-        let interfaces = ["foo", "both", "lb", "nowhere"];
-        request.to_interface = bit(0).then(|| interfaces[(step.flags >> 1 & 3) as usize].to_owned());
-        for (number, flag) in
-            [(3, RtcpMux::Offer), (4, RtcpMux::Require), (5, RtcpMux::Demux), (6, RtcpMux::Reject)]
-        {
-            if bit(number) {
-                request.rtcp_mux.insert(flag);
+    let request =
+        Pair::request(command, tag(step.from), tag(step.to), &completed(&body(step.body)), |request| {
+            request.call_id = Some(format!("call{}", step.call));
+            control(request, step);
+            request.via_branch = (step.branch > 0).then(|| format!("branch{}", step.branch));
+            let bit = |number: u64| step.flags >> number & 1 == 1;
+            let bits = step.flags.wrapping_mul(0x9e37_79b1) >> 8;
+            request.ice = [
+                None,
+                Some(IceMode::Force),
+                Some(IceMode::Remove),
+                Some(IceMode::Optional),
+                Some(IceMode::ForceRelay),
+                Some(IceMode::Default),
+                None,
+                Some(IceMode::Force),
+            ][(bits & 7) as usize];
+            request.ice_lite = [
+                None,
+                None,
+                None,
+                None,
+                Some(IceLite::Forward),
+                Some(IceLite::Backward),
+                Some(IceLite::Both),
+                Some(IceLite::Off),
+            ][(bits >> 3 & 7) as usize];
+            if step.body == 19 || bits >> 6 & 15 == 15 {
+                request.flags.insert(Flag::Fragment);
             }
-        }
-        for (number, flag) in [(7, Flag::NoPortLatching), (8, Flag::Asymmetric), (9, Flag::StrictSource)] {
-            if bit(number) {
-                request.flags.insert(flag);
+            if bits >> 10 & 7 == 7 {
+                request.flags.insert(Flag::RejectIce);
             }
-        }
-        request.generate_rtcp = [None, None, Some(true), Some(false)][(bits >> 13 & 3) as usize];
-        request.delete_delay = bit(10).then_some(2);
-        let handled = step.flags.wrapping_mul(0xd6e8_feb8_6659_fd93) >> 40;
-        for (number, flag) in
-            [Flag::NatWait, Flag::PierceNat, Flag::BlockShort, Flag::LoopProtect].into_iter().enumerate()
-        {
-            if handled >> number & 1 == 1 {
-                request.flags.insert(flag);
+            let interfaces = ["foo", "both", "lb", "nowhere"];
+            request.to_interface = bit(0).then(|| interfaces[(step.flags >> 1 & 3) as usize].to_owned());
+            for (number, flag) in
+                [(3, RtcpMux::Offer), (4, RtcpMux::Require), (5, RtcpMux::Demux), (6, RtcpMux::Reject)]
+            {
+                if bit(number) {
+                    request.rtcp_mux.insert(flag);
+                }
             }
-        }
-        request.media_echo = [MediaEcho::Blackhole, MediaEcho::Both, MediaEcho::Forward]
-            .get((handled >> 4 & 7) as usize)
-            .copied();
-        request.drop_traffic =
-            [DropTraffic::Start, DropTraffic::Stop].get((handled >> 7 & 7) as usize).copied();
-        if handled >> 10 & 3 == 3 {
-            request.bundle.apply(b"accept");
-            request.bundle.apply(b"offer");
-        }
-        let transports = [
-            TransportProtocol::RtpAvp,
-            TransportProtocol::RtpSavp,
-            TransportProtocol::Accept,
-            TransportProtocol::DtlsSavpf,
-        ];
-        request.transport_protocol = transports.get((step.flags >> 21 & 7) as usize).cloned();
-        request.dtls.off = bit(24) && bit(25);
-        request.dtls.passive = bit(26).then(|| bit(27));
-        request.dtls.reverse_passive = bit(28).then(|| bit(29));
-        request.dtls.fingerprint = bit(30).then_some(HashFunction::Sha1);
-        if bit(31) {
-            pair.plane.identity = Some(identity((step.flags >> 32 & 7) + 1));
-        }
-        let members = ["off", "nonew", "static", "only-AES_CM_128_HMAC_SHA1_32", "pad", "unencrypted_srtcp"];
-        for (number, member) in (13..).zip(members) {
-            if bit(number) {
-                request.sdes.apply(member.as_bytes());
+            for (number, flag) in [(7, Flag::NoPortLatching), (8, Flag::Asymmetric), (9, Flag::StrictSource)]
+            {
+                if bit(number) {
+                    request.flags.insert(flag);
+                }
             }
-        }
-        (request.osrtp.offer_rfc, request.osrtp.accept_rfc) = (bit(19), bit(20));
-        let lists =
-            [(33, CodecList::Strip, "PCMU"), (34, CodecList::Strip, "all"), (35, CodecList::Offer, "0")];
-        for (_, list, codec) in lists.into_iter().filter(|(number, ..)| bit(*number)) {
-            request.codecs.add(list, codec);
-        }
-        for (number, flag) in
-            [(36, Flag::AllowNoCodecMedia), (37, Flag::StaticCodecs), (38, Flag::ReuseCodecs)]
-        {
-            if bit(number) {
-                request.flags.insert(flag);
+            request.generate_rtcp = [None, None, Some(true), Some(false)][(bits >> 13 & 3) as usize];
+            request.delete_delay = bit(10).then_some(2);
+            let handled = step.flags.wrapping_mul(0xd6e8_feb8_6659_fd93) >> 40;
+            for (number, flag) in
+                [Flag::NatWait, Flag::PierceNat, Flag::BlockShort, Flag::LoopProtect].into_iter().enumerate()
+            {
+                if handled >> number & 1 == 1 {
+                    request.flags.insert(flag);
+                }
             }
-        }
-        (request.osrtp.offer_legacy, request.osrtp.accept_legacy) = (bit(21), bit(22));
-    });
+            request.media_echo = [MediaEcho::Blackhole, MediaEcho::Both, MediaEcho::Forward]
+                .get((handled >> 4 & 7) as usize)
+                .copied();
+            request.drop_traffic =
+                [DropTraffic::Start, DropTraffic::Stop].get((handled >> 7 & 7) as usize).copied();
+            let bundles: [&[u8]; 4] = [b"accept", b"offer", b"require", b"strip"];
+            for (number, name) in (10..).zip(bundles) {
+                if handled >> number & 1 == 1 && (step.body >= 26 || handled >> 14 & 1 == 1) {
+                    request.bundle.apply(name);
+                }
+            }
+            let transports = [
+                TransportProtocol::RtpAvp,
+                TransportProtocol::RtpSavp,
+                TransportProtocol::Accept,
+                TransportProtocol::DtlsSavpf,
+            ];
+            request.transport_protocol = transports.get((step.flags >> 21 & 7) as usize).cloned();
+            request.dtls.off = bit(24) && bit(25);
+            request.dtls.passive = bit(26).then(|| bit(27));
+            request.dtls.reverse_passive = bit(28).then(|| bit(29));
+            request.dtls.fingerprint = bit(30).then_some(HashFunction::Sha1);
+            if bit(31) {
+                pair.plane.identity = Some(identity((step.flags >> 32 & 7) + 1));
+            }
+            let members =
+                ["off", "nonew", "static", "only-AES_CM_128_HMAC_SHA1_32", "pad", "unencrypted_srtcp"];
+            for (number, member) in (13..).zip(members) {
+                if bit(number) {
+                    request.sdes.apply(member.as_bytes());
+                }
+            }
+            (request.osrtp.offer_rfc, request.osrtp.accept_rfc) = (bit(19), bit(20));
+            let lists =
+                [(33, CodecList::Strip, "PCMU"), (34, CodecList::Strip, "all"), (35, CodecList::Offer, "0")];
+            for (_, list, codec) in lists.into_iter().filter(|(number, ..)| bit(*number)) {
+                request.codecs.add(list, codec);
+            }
+            for (number, flag) in
+                [(36, Flag::AllowNoCodecMedia), (37, Flag::StaticCodecs), (38, Flag::ReuseCodecs)]
+            {
+                if bit(number) {
+                    request.flags.insert(flag);
+                }
+            }
+            (request.osrtp.offer_legacy, request.osrtp.accept_legacy) = (bit(21), bit(22));
+        });
     pair.send(&request);
     no_plaintext_meets_ciphertext(pair);
 }
@@ -401,17 +452,30 @@ fn no_plaintext_meets_ciphertext(pair: &Pair) {
             assert!(relay.sinks.is_empty() && relay.rtcp_sinks.is_empty(), "{relay:?}");
         }
         assert!(!relay.awaits_keys || relay.rtcp == RtcpUse::Unread, "{relay:?}");
-        if let Some(filter) = &relay.filter {
-            assert_eq!(filter.rules.len(), relay.sinks.len(), "{relay:?}");
+        let lines = relay.bundle.iter().flat_map(|bundle| &bundle.lines);
+        let filters = lines.clone().map(|line| (&line.filter, &line.sinks));
+        for (filter, sinks) in filters.chain([(&relay.filter, &relay.sinks)]) {
+            let Some(filter) = filter else { continue };
+            assert_eq!(filter.rules.len(), sinks.len(), "{relay:?}");
             let silenced: Vec<bool> =
                 filter.rules.iter().map(|rule| rule.media == MediaRule::Silence).collect();
             assert!(silenced.is_sorted(), "{relay:?}");
         }
-        if let Some(copies) = &relay.copies {
+        assert!(relay.bundle.is_none() || (relay.sinks.is_empty() && relay.discard.is_none()), "{relay:?}");
+        for line in lines.clone() {
+            assert!(line.rtcp_sinks.iter().all(|sink| relay.rtcp_sinks.contains(sink)), "{relay:?}");
+            assert!(
+                line.discard != Some(Reason::NoKeys) || line.sinks.len() + line.rtcp_sinks.len() == 0,
+                "{relay:?}"
+            );
+        }
+        let copies = lines.map(|line| (&line.copies, &line.sinks)).chain([(&relay.copies, &relay.sinks)]);
+        for (copies, sinks) in copies {
+            let Some(copies) = copies else { continue };
             assert!(relay.receive_crypto.is_none() && relay.discard != Some(Reason::NoKeys), "{relay:?}");
             assert!(!pair.plane.flows.contains_key(stream), "{relay:?}");
             for sink in copies.sinks.iter().chain(&copies.rtcp_sinks) {
-                assert!(!relay.sinks.contains(sink), "sent twice: {relay:?}");
+                assert!(!sinks.contains(sink), "sent twice: {relay:?}");
                 assert_ne!(pair.plane.relay[sink].transmit_crypto.as_ref(), Some(&copies.keys));
             }
         }
@@ -419,8 +483,8 @@ fn no_plaintext_meets_ciphertext(pair: &Pair) {
         sinks.sort_unstable();
         sinks.dedup();
         assert_eq!(sinks.len(), relay.sinks.len(), "sent twice: {relay:?}");
-        for sink in relay.sinks.iter().chain(&relay.rtcp_sinks) {
-            let sink = &pair.plane.relay[sink];
+        for sink in relay.all_sinks().chain(relay.rtcp_sinks.iter().copied()) {
+            let sink = &pair.plane.relay[&sink];
             assert!(
                 relay.receive_crypto.is_none() || relay.receive_crypto != sink.transmit_crypto,
                 "{relay:?}"
