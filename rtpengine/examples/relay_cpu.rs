@@ -196,7 +196,7 @@ fn open_streams(
                 handling: Default::default(),
                 filter: None,
                 copies: None,
-        bundle: None,
+                bundle: None,
                 receive_crypto: crypto(1)?,
                 transmit_crypto: crypto(2)?,
                 ice: Default::default(),

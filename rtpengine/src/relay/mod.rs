@@ -37,6 +37,7 @@
 //!   and a wake-up of its own.
 
 mod batch;
+mod bundle;
 mod counters;
 mod crypto;
 mod filter;

@@ -56,22 +56,25 @@ pub(super) struct Shard {
     queue: Arc<Queue<Command>>,
     events: Events,
     clock: Clock,
-    streams: SlotMap<Token, Stream>,
-    by_id: AHashMap<StreamId, Token>,
+    pub(super) streams: SlotMap<Token, Stream>,
+    pub(super) by_id: AHashMap<StreamId, Token>,
     keyrings: Keyrings,
     commands: VecDeque<Command>,
     /// Sockets with more to read than their turn allowed.
     ready: VecDeque<Token>,
-    batch: Batch,
+    pub(super) batch: Batch,
     meter: Meter,
     /// Indices into the batch by route, reused.
-    media: Vec<u8>,
-    control: Vec<u8>,
+    pub(super) media: Vec<u8>,
+    pub(super) control: Vec<u8>,
     /// Those that were encrypted for one sink, and why others were not; reused.
     encrypted: Vec<u8>,
     denied: Vec<Reason>,
     /// Those of one route that are for one sink; reused.
     kept: Vec<u8>,
+    /// Where m-lines are told apart: all of the batch by route, and the m-line of each datagram; reused.
+    pub(super) bundled: [Vec<u8>; 2],
+    pub(super) lines: [u8; BATCH],
 }
 
 impl Shard {
@@ -100,6 +103,8 @@ impl Shard {
             encrypted: Vec::with_capacity(BATCH),
             denied: Vec::with_capacity(BATCH),
             kept: Vec::with_capacity(BATCH),
+            bundled: std::array::from_fn(|_| Vec::with_capacity(BATCH)),
+            lines: [0; BATCH],
         })
     }
 
@@ -179,18 +184,26 @@ impl Shard {
             stream.overflowed(total);
         }
         let now = (self.clock)();
-        let lists = (&mut self.media, &mut self.control);
+        let lists = (&mut self.media, &mut self.control, &mut self.lines);
         let settled = sort(stream, now, &mut self.batch, count, lists, &mut self.keyrings, &self.events);
         stream.publish();
         if let Some(endpoint) = settled {
             let (stream, epoch) = (stream.id, stream.epoch());
             (self.events)(MediaEvent::EndpointSettled { stream, endpoint, epoch });
         }
+        match self.take_bundle(token) {
+            Some(bundle) => self.forward_bundled(token, bundle),
+            None => self.forward_all(token),
+        }
+        self.follow(token, count);
+        count == BATCH
+    }
+
+    /// Sends the last batch to all who get it.
+    pub(super) fn forward_all(&mut self, token: Token) {
         self.forward(token, Route::Media);
         self.forward(token, Route::Control);
         self.copy(token);
-        self.follow(token, count);
-        count == BATCH
     }
 
     /// Tells the stream's follower how far the relay has come with the last batch. What a packet is known by is the same
@@ -209,7 +222,7 @@ impl Shard {
     }
 
     /// Sends the packets of one route of the last batch to all sinks of the stream.
-    fn forward(&mut self, token: Token, route: Route) {
+    pub(super) fn forward(&mut self, token: Token, route: Route) {
         let packets = match route {
             Route::Media => &self.media,
             Route::Control => &self.control,
@@ -498,7 +511,7 @@ fn sort(
     now: Now,
     batch: &mut Batch,
     count: usize,
-    (media, control): (&mut Vec<u8>, &mut Vec<u8>),
+    (media, control, lines): (&mut Vec<u8>, &mut Vec<u8>, &mut [u8; BATCH]),
     keyrings: &mut Keyrings,
     events: &Events,
 ) -> Option<SocketAddr> {
@@ -512,7 +525,12 @@ fn sort(
         settled = endpoint.or(settled);
         match route {
             // BATCH fits into a u8.
-            Ok(Route::Media) => media.push(index as u8),
+            Ok(Route::Media) => {
+                media.push(index as u8);
+                if let Some(line) = lines.get_mut(index) {
+                    *line = stream.line;
+                }
+            }
             Ok(Route::Control) => {
                 let (event, passes) =
                     batch.slot(index).map_or((None, false), |packet| stream.rtcp(now, packet));
@@ -531,7 +549,11 @@ fn sort(
                 let payload = batch.slot(index).and_then(|slot| slot.buffer.get(..*slot.length));
                 match stream.handshake(source, payload.unwrap_or_default()) {
                     Handshake::Taken => {}
-                    Handshake::Forward => media.push(index as u8),
+                    // Handshakes are those of the first m-line.
+                    Handshake::Forward => {
+                        media.push(index as u8);
+                        lines.get_mut(index).into_iter().for_each(|line| *line = 0);
+                    }
                     Handshake::Refused => stream.shared.dropped(Reason::Dtls, 1),
                 }
             }

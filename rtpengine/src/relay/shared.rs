@@ -11,7 +11,7 @@ use rtpengine_core::media::ssrc::{MAX_PAYLOAD_TYPES, MAX_SSRCS, Reception};
 use super::counters::RelayCounters;
 
 /// The reasons the relay can drop a packet for, in the order of [`StreamShared::drops`].
-const DROP_REASONS: [Reason; 17] = [
+const DROP_REASONS: [Reason; 18] = [
     Reason::NotEstablished,
     Reason::Malformed,
     Reason::NotRtp,
@@ -24,6 +24,7 @@ const DROP_REASONS: [Reason; 17] = [
     Reason::Blackhole,
     Reason::NatWait,
     Reason::PacketLength,
+    Reason::Bundle,
     Reason::NoKeys,
     Reason::SrtpAuthentication,
     Reason::SrtpReplay,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rtpengine_common::srtp::CryptoParams;
-use rtpengine_core::io::{Component, Filter, MediaEvent, Now, Reason, RelayStream, StreamId};
+use rtpengine_core::io::{Component, Copies, Filter, MediaEvent, Now, Reason, RelayStream, StreamId};
 use rtpengine_core::media::classify::{Kind, classify};
 use rtpengine_core::media::learning::{EndpointTracker, Verdict};
 use rtpengine_core::media::ssrc::{Reception, static_clock_rate};
@@ -14,6 +14,7 @@ use smallvec::SmallVec;
 use socket2::SockAddr;
 
 use super::batch::Slot;
+use super::bundle::Bundled;
 use super::counters::KernelFold;
 use super::crypto;
 use super::gate::Gate;
@@ -70,6 +71,8 @@ pub(super) struct Stream {
     pub feed: Option<Feed>,
     /// Whoever wants to know what was relayed.
     pub follower: Option<Follower>,
+    /// The m-line of the RTP packet that was judged last, where several are told apart.
+    pub line: u8,
     ipv6: bool,
     overflow: u32,
     reception: Reception,
@@ -94,6 +97,8 @@ pub(super) struct Active {
     pub filter: Option<Box<Filter>>,
     /// Who gets copies besides.
     pub copies: Option<Box<Copied>>,
+    /// Where several m-lines are told apart: sinks, filter and copies of each.
+    pub bundle: Option<Box<Bundled>>,
     awaits_keys: bool,
     pub passes_dtls: bool,
     clock_rates: SmallVec<[(u8, u32); 8]>,
@@ -115,6 +120,15 @@ pub(super) struct Copied {
 }
 
 impl Copied {
+    pub(super) fn new(copies: Copies, keys: Option<KeyToken>) -> Self {
+        Self {
+            keys,
+            sinks: sinks(&copies.sinks),
+            rtcp_sinks: sinks(&copies.rtcp_sinks),
+            filter: copies.filter,
+        }
+    }
+
     /// Puts these sinks in the place of the stream's own, or back.
     pub(super) fn exchange(&mut self, active: &mut Active) {
         std::mem::swap(&mut self.sinks, &mut active.sinks);
@@ -133,7 +147,11 @@ impl Active {
     fn keys(&self) -> Keys {
         Keys {
             receive: self.receive,
-            copies: self.copies.as_ref().and_then(|copied| copied.keys),
+            copies: self
+                .copies
+                .iter()
+                .chain(self.bundle.iter().flat_map(|bundle| bundle.copies()))
+                .find_map(|copied| copied.keys),
             transmit: self.transmit,
         }
     }
@@ -153,7 +171,10 @@ impl Keys {
         let mut take = |direction, params: Option<&Arc<CryptoParams>>, before| {
             keyrings.exchange(config.keyring, direction, params.cloned(), before)
         };
-        let copies = config.copies.as_ref().map(|copies| &copies.keys);
+        let lines = config.bundle.iter().flat_map(|bundle| &bundle.lines);
+        // Those of all m-lines are the same: the party encrypts with one key.
+        let copies = config.copies.iter().chain(lines.filter_map(|line| line.copies.as_ref()));
+        let copies = copies.map(|copies| &copies.keys).next();
         Self {
             receive: take(Direction::Receive, config.receive_crypto.as_ref(), self.receive),
             copies: take(Direction::Receive, copies, self.copies),
@@ -173,7 +194,7 @@ impl Keys {
     }
 }
 
-fn sinks(streams: &[StreamId]) -> SmallVec<[Sink; 1]> {
+pub(super) fn sinks(streams: &[StreamId]) -> SmallVec<[Sink; 1]> {
     streams.iter().map(|stream| Sink { stream: *stream, token: Token::default() }).collect()
 }
 
@@ -187,6 +208,7 @@ impl Stream {
             active: None,
             feed: None,
             follower: None,
+            line: 0,
             ipv6,
             overflow: 0,
             reception: Reception::default(),
@@ -210,6 +232,10 @@ impl Stream {
         keyrings.join(config.keyring);
         let keys = previous.as_ref().map(|active| active.keys()).unwrap_or_default();
         let keys = keys.exchange(keyrings, &config);
+        let bundle = config.bundle.as_deref().map(|bundle| {
+            let before = previous.as_ref().and_then(|active| active.bundle.as_deref());
+            Box::new(Bundled::new(bundle, before, keys.copies))
+        });
         let tracker = match previous {
             Some(active) => {
                 keyrings.leave(active.keyring);
@@ -231,14 +257,8 @@ impl Stream {
             discard: config.discard,
             handler,
             filter: config.filter,
-            copies: config.copies.map(|copies| {
-                Box::new(Copied {
-                    keys: keys.copies,
-                    sinks: sinks(&copies.sinks),
-                    rtcp_sinks: sinks(&copies.rtcp_sinks),
-                    filter: copies.filter,
-                })
-            }),
+            copies: config.copies.map(|copies| Box::new(Copied::new(*copies, keys.copies))),
+            bundle,
             awaits_keys: config.awaits_keys,
             passes_dtls: config.passes_dtls,
             clock_rates: config.clock_rates,
@@ -314,6 +334,12 @@ impl Stream {
                 let rate = known.map(|(_, rate)| *rate).or_else(|| static_clock_rate(header.payload_type));
                 self.reception.packet(&header, received, now.mono_us, rate);
                 let packet = payload.get_mut(..*packet.length).unwrap_or_default();
+                if let Some(bundle) = active.bundle.as_deref_mut() {
+                    match bundle.associate(&header, packet) {
+                        Ok(line) => self.line = line,
+                        Err(reason) => return (Err(reason), settled),
+                    }
+                }
                 if let Err(reason) = active.handler.rtp(&header, packet) {
                     return (Err(reason), settled);
                 }
@@ -388,6 +414,11 @@ impl Stream {
     /// The epoch of the settings in force.
     pub(super) fn epoch(&self) -> u32 {
         self.active.as_ref().map_or(0, |active| active.tracker.epoch())
+    }
+
+    /// Whether an SSRC has been received lately.
+    pub(super) fn has_heard(&self, ssrc: u32) -> bool {
+        self.reception.ssrcs().any(|known| known.ssrc == ssrc)
     }
 
     /// Makes the statistics visible to readers.
