@@ -1,5 +1,6 @@
 //! A party with DTLS-SRTP (RFC 5764): a certificate, the handshake over its media socket, and the keys that result.
 
+use std::collections::HashMap;
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -202,11 +203,16 @@ pub fn begin_and_leave(endpoint: &Endpoint, own: &Certificate) -> Result<()> {
     }
 }
 
+fn ssrc(packet: &[u8]) -> Option<[u8; 4]> {
+    packet.get(8..12)?.try_into().ok()
+}
+
 /// One direction of SRTP.
 pub struct Direction {
     params: CryptoParams,
     session: Session,
-    rtp: StreamState,
+    /// By SSRC.
+    rtp: HashMap<[u8; 4], StreamState>,
     rtcp: StreamState,
 }
 
@@ -220,7 +226,7 @@ impl Direction {
 
     fn from(params: CryptoParams) -> Self {
         let session = Session::new(&params);
-        Self { params, session, rtp: StreamState::default(), rtcp: StreamState::default() }
+        Self { params, session, rtp: HashMap::new(), rtcp: StreamState::default() }
     }
 
     /// The same key, with streams that have sent nothing yet.
@@ -233,14 +239,16 @@ impl Direction {
     pub fn protect(&mut self, packet: &[u8]) -> Option<Vec<u8>> {
         let mut buffer = packet.to_vec();
         buffer.resize(packet.len() + 32, 0);
-        let length = self.session.protect_rtp(&mut self.rtp, &mut buffer, packet.len()).ok()?;
+        let stream = self.rtp.entry(ssrc(packet)?).or_default();
+        let length = self.session.protect_rtp(stream, &mut buffer, packet.len()).ok()?;
         buffer.truncate(length);
         Some(buffer)
     }
 
     /// RTP of an SRTP packet.
     pub fn unprotect(&mut self, mut packet: Vec<u8>) -> Option<Vec<u8>> {
-        let length = self.session.unprotect_rtp(&mut self.rtp, &mut packet).ok()?;
+        let stream = self.rtp.entry(ssrc(&packet)?).or_default();
+        let length = self.session.unprotect_rtp(stream, &mut packet).ok()?;
         packet.truncate(length);
         Some(packet)
     }

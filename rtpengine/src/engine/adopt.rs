@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use rtpengine_common::abi::{
-    FLOW_BLACKHOLE, FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT,
+    FLOW_BLACKHOLE, FLOW_PT_FILTER, FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT,
 };
 use rtpengine_core::call::{self, Engine};
 use rtpengine_core::io::{FlowIdentity, SourceMismatch};
@@ -52,6 +52,10 @@ fn translate(flow: &AdoptedFlow) -> Option<call::AdoptedFlow> {
         peer_local: socket_address(value.src_addr, value.src_port),
         peer_endpoint: socket_address(value.dst_addr, value.dst_port),
         rtcp_mux: value.flags & FLOW_RTCP_MUX != 0,
+        payload_types: {
+            let [low, high] = value.payload_types.map(u128::from);
+            if value.flags & FLOW_PT_FILTER == 0 { 0 } else { low | high << 64 }
+        },
         mismatch: match (value.flags & FLOW_SOURCE_DROP != 0, value.flags & FLOW_SOURCE_PUNT != 0) {
             (true, _) => SourceMismatch::Drop,
             (false, true) => SourceMismatch::Punt,

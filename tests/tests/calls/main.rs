@@ -20,6 +20,7 @@ mod ice_and_dtls_restart_together;
 mod ice_finds_a_way;
 mod ice_roles_are_settled_by_tie_breakers;
 mod interfaces_are_chosen_by_name;
+mod m_lines_share_a_port;
 mod media_are_blocked_and_silenced;
 mod media_are_forwarded_by_the_kernel;
 mod media_are_relayed_in_userspace;

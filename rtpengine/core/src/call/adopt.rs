@@ -33,6 +33,8 @@ pub struct AdoptedFlow {
     pub peer_endpoint: SocketAddr,
     /// RTCP arrives on the same port.
     pub rtcp_mux: bool,
+    /// The payload types it forwards, one bit each; 0: all.
+    pub payload_types: u128,
     /// The source policy.
     pub mismatch: SourceMismatch,
     /// TOS of forwarded packets.
@@ -135,11 +137,13 @@ fn adopt_flow(draft: &mut Draft<'_>, flow: &AdoptedFlow) -> Option<()> {
     for (side, found) in [(side, sender), (side.other(), receiver)] {
         let face_of = pair.faces.get_mut(side);
         face(draft, face_of, &found)?;
+        face_of.bundle.adopted.get_or_insert(0);
         face_of.encryption.adopt(flow.bridged);
         let dialogue = draft.call.dialogues.get_mut(index)?;
         *dialogue.interfaces.get_mut(side) = Some(found.interface.to_owned());
     }
     let face = pair.faces.get_mut(side);
+    face.bundle.adopted = Some(flow.payload_types);
     face.strict_source = flow.mismatch == SourceMismatch::Drop;
     face.media_handover = flow.mismatch == SourceMismatch::Punt;
     // This flow shows that its sender's address is right; the receiver's shows by its own flow.

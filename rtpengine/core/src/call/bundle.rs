@@ -35,6 +35,8 @@ pub(super) struct Bundling {
     offered: Option<Offered>,
     /// The party has it in a group, by its last answer.
     taken: bool,
+    /// Of a call taken over: the payload types that the kernel forwards of it, one bit each; what else there is nobody knows.
+    pub(super) adopted: Option<u128>,
     /// Number of the header extension that names the m-line (RFC 9143 §15).
     pub(super) mid_extension: Option<u8>,
     /// The SSRCs the party has announced for it.
@@ -44,7 +46,7 @@ pub(super) struct Bundling {
 impl Bundling {
     /// Whether the m-line may share a transport.
     fn is_any(&self) -> bool {
-        self.accepted.is_some() || self.offered.is_some()
+        self.accepted.is_some() || self.offered.is_some() || self.adopted.is_some()
     }
 }
 
@@ -231,6 +233,7 @@ impl Groups {
         from: Side,
     ) {
         let (sender, receiver) = pair.faces.split_mut(from);
+        (sender.bundle.adopted, receiver.bundle.adopted) = (None, None);
         if offer {
             sender.bundle.accepted = self.sender.place_of(media.index);
             let offered = if self.receiver.together { Offered::Together } else { Offered::Apart };

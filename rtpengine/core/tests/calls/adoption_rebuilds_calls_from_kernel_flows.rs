@@ -12,7 +12,7 @@ use crate::{
     pair::{Pair, Seen, audio},
 };
 
-fn adopted(flow: &FlowSpec) -> AdoptedFlow {
+pub fn adopted(flow: &FlowSpec) -> AdoptedFlow {
     AdoptedFlow {
         identity: (*flow.identity).clone(),
         local: flow.local,
@@ -20,6 +20,7 @@ fn adopted(flow: &FlowSpec) -> AdoptedFlow {
         peer_local: flow.outputs[0].from,
         peer_endpoint: flow.outputs[0].to,
         rtcp_mux: flow.rtcp_mux,
+        payload_types: flow.payload_types.iter().fold(0, |bits, number| bits | 1 << number),
         mismatch: flow.mismatch,
         tos: flow.outputs[0].tos,
         bridged: flow.inherits_keys || flow.crypto.is_some() || flow.outputs[0].crypto.is_some(),

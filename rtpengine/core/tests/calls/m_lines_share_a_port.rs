@@ -9,6 +9,7 @@ use rtpengine_core::{
 };
 
 use crate::{
+    adoption_rebuilds_calls_from_kernel_flows::adopted,
     manipulation::{HEAD, answer, body, offer, request, shown},
     pair::{Pair, seen},
 };
@@ -309,4 +310,37 @@ fn payload_types_that_tell_nothing_keep_a_port_in_userspace() {
     let path = paths.filter(|known| known.stream == stream).map(|known| known.path).next();
     assert_eq!(path, Some(rtpengine_core::io::Path::Userspace(Reason::Bundle)));
     call.end();
+}
+
+#[test]
+fn a_new_daemon_keeps_what_the_kernel_forwards_of_a_shared_port() {
+    let mut call = call(ACCEPT, &grouped(2000), &apart(3000));
+    let (near, audio, video) = (call.caller[0], call.callee[0], call.callee[1]);
+    for (at, endpoint) in [(near, "192.0.2.1:2000"), (audio, "192.0.2.1:3000"), (video, "192.0.2.1:3002")] {
+        call.settle(at, endpoint);
+    }
+    let flows: Vec<_> = call.pair.plane.flows.values().map(adopted).collect();
+    let ports = call.pair.open_ports();
+    call.pair = Pair::new();
+    let now = call.pair.now;
+    assert!(call.pair.engine.adopt(now, flows.clone(), &mut call.pair.plane).is_empty());
+    call.pair.flush();
+    assert_eq!(call.pair.open_ports(), ports);
+    let mut again: Vec<_> = call.pair.plane.flows.values().map(adopted).collect();
+    let mut before = flows;
+    for flows in [&mut before, &mut again] {
+        flows.sort_by_key(|flow| flow.local);
+    }
+    assert_eq!(again, before);
+    // What comes up goes nowhere but to its own m-line.
+    let lines = call.relay(near).bundle.clone().unwrap().lines;
+    assert_eq!(lines.iter().map(|line| line.payload_types).collect::<Vec<_>>(), [0, 1 << 96]);
+    let (callee, caller) = again_with(&mut call);
+    assert_eq!((caller, callee), (vec![near, near], vec![audio, video]));
+    assert_eq!(call.lines(near), [call.stream(audio), call.stream(video)]);
+    call.end();
+}
+
+fn again_with(call: &mut Call) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+    again(call, ACCEPT, &joined(2000), &apart(3000))
 }

@@ -6,7 +6,7 @@ use rtpengine_common::srtp::CryptoParams;
 use smallvec::SmallVec;
 
 use crate::{
-    call::{media::Face, model::Call, plan::Wire},
+    call::{encryption::Treatment, media::Face, model::Call, plan::Wire},
     io::{Bundle, BundleLine, FlowSpec, Reason, RelayStream, StreamId},
 };
 
@@ -20,7 +20,7 @@ pub(in crate::call) fn line(face: &Face, relay: &RelayStream) -> Option<Box<Bund
         mid: face.mid.as_deref().map(Arc::from),
         mid_extension: face.bundle.mid_extension,
         ssrcs: face.bundle.ssrcs.clone(),
-        payload_types: relay.clock_rates.iter().fold(0, bits),
+        payload_types: face.bundle.adopted.unwrap_or_else(|| relay.clock_rates.iter().fold(0, bits)),
         sinks: SmallVec::new(),
         rtcp_sinks: SmallVec::new(),
         discard: None,
@@ -102,7 +102,10 @@ fn unite(first: Wire, others: Vec<Wire>) -> Wire {
         let Some(line) = wire.line.take() else { continue };
         lines.push(BundleLine {
             sinks: wire.relay.sinks.clone(),
-            rtcp_sinks: wire.relay.rtcp_sinks.clone(),
+            // Without keys it is the kernel alone that forwards, and no RTCP.
+            rtcp_sinks: Some(&wire.relay)
+                .filter(|relay| relay.discard != Some(Reason::NoKeys))
+                .map_or_else(SmallVec::new, |relay| relay.rtcp_sinks.clone()),
             discard: wire.relay.discard,
             filter: wire.relay.filter.clone(),
             copies: wire.relay.copies.clone(),
@@ -158,8 +161,9 @@ pub(in crate::call) fn leading(call: &Call, wire: &Wire) -> Option<Wire> {
         media.and_then(pairs).is_some_and(|pair| pair.faces.get(wire.side).kind == "video")
     };
     let goes = |index: usize| {
-        let line = bundle.lines.get(index);
-        line.is_some_and(|line| line.discard.is_none() && !line.sinks.is_empty() && bundle.unique(index) != 0)
+        let how = wire.lines.get(index).map(|(_, treatment)| *treatment);
+        let line = bundle.lines.get(index).filter(|line| !line.sinks.is_empty() && bundle.unique(index) != 0);
+        line.is_some_and(|line| line.discard.is_none() || how == Some(Treatment::Inherited))
     };
     let order = || (0..bundle.lines.len()).filter(|index| goes(*index));
     let index = order().find(|index| is_video(*index)).or_else(|| order().next()).unwrap_or(0);
