@@ -14,46 +14,46 @@ PATIENCE = 20
 class Payloads(aiortc.MediaStreamTrack):
     """Gives aiortc payloads that are encoded already, when it is told to."""
 
-    kind = "audio"
-
-    def __init__(self):
+    def __init__(self, kind, clock_rate):
+        self.kind = kind
         super().__init__()
         self.queue = asyncio.Queue()
-        self.timestamp = 0
+        self.clock_rate, self.timestamp = clock_rate, 0
 
     async def recv(self):
         packet = av.Packet(await self.queue.get())
-        packet.pts, packet.time_base = self.timestamp, fractions.Fraction(1, 8000)
-        self.timestamp += 160
+        packet.pts, packet.time_base = self.timestamp, fractions.Fraction(1, self.clock_rate)
+        self.timestamp += self.clock_rate // 50
         return packet
 
 
 class Party:
     def __init__(self):
-        self.peer, self.track, self.channel = None, None, None
-        self.heard, self.messages = asyncio.Queue(), asyncio.Queue()
+        self.peer, self.track, self.video, self.channel = None, None, None, None
+        self.heard, self.seen, self.messages = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
 
     def open(self):
         self.peer = aiortc.RTCPeerConnection(aiortc.RTCConfiguration(iceServers=[]))
-        self.track = Payloads()
+        self.track, self.video = Payloads("audio", 8000), Payloads("video", 90000)
         self.peer.on("datachannel", self.take_channel)
 
     def take_channel(self, channel):
         self.channel = channel
         channel.on("message", self.messages.put_nowait)
 
-    def add_track(self):
+    def add_tracks(self, video):
         self.peer.addTrack(self.track)
-        pcmu = [
-            codec for codec in aiortc.RTCRtpSender.getCapabilities("audio").codecs if codec.mimeType == "audio/PCMU"
-        ]
+        if video:
+            self.peer.addTrack(self.video)
         for transceiver in self.peer.getTransceivers():
-            transceiver.setCodecPreferences(pcmu)
+            wanted = {"audio": "audio/PCMU", "video": "video/VP8"}[transceiver.kind]
+            codecs = aiortc.RTCRtpSender.getCapabilities(transceiver.kind).codecs
+            transceiver.setCodecPreferences([codec for codec in codecs if codec.mimeType == wanted])
 
-    async def offer(self, data=False):
+    async def offer(self, data=False, video=False):
         if self.peer is None:
             self.open()
-            self.add_track()
+            self.add_tracks(video)
             if data:
                 self.take_channel(self.peer.createDataChannel("test"))
         await self.peer.setLocalDescription(await self.peer.createOffer())
@@ -68,7 +68,7 @@ class Party:
             self.open()
         await self.peer.setRemoteDescription(aiortc.RTCSessionDescription(sdp, "offer"))
         if first:
-            self.add_track()
+            self.add_tracks("m=video" in sdp)
         await self.peer.setLocalDescription(await self.peer.createAnswer())
         return {"sdp": self.peer.localDescription.sdp}
 
@@ -86,6 +86,15 @@ class Party:
         for payload in payloads:
             self.track.queue.put_nowait(bytes.fromhex(payload))
 
+    async def show(self, payloads):
+        for payload in payloads:
+            self.video.queue.put_nowait(bytes.fromhex(payload))
+
+    async def see(self, count):
+        """The next payloads of video, each behind a descriptor of VP8 (RFC 7741 section 4.2)."""
+        async with asyncio.timeout(PATIENCE):
+            return {"payloads": [(await self.seen.get()).hex() for _ in range(count)]}
+
     async def hear(self, count):
         """The next payloads, as they came out of SRTP."""
         async with asyncio.timeout(PATIENCE):
@@ -93,9 +102,11 @@ class Party:
 
     async def drain(self):
         """Forgets what was heard so far; tells how much that was."""
-        packets = self.heard.qsize()
-        for _ in range(packets):
-            self.heard.get_nowait()
+        packets = 0
+        for queue in (self.heard, self.seen):
+            while not queue.empty():
+                queue.get_nowait()
+                packets += 1
         return {"packets": packets}
 
     async def say(self, text):
@@ -114,7 +125,7 @@ async def main():
     handle = RTCRtpReceiver._handle_rtp_packet
 
     async def note(receiver, packet, arrival_time_ms):
-        party.heard.put_nowait(packet.payload)
+        (party.heard if receiver._kind == "audio" else party.seen).put_nowait(packet.payload)
         await handle(receiver, packet, arrival_time_ms)
 
     RTCRtpReceiver._handle_rtp_packet = note
@@ -122,7 +133,7 @@ async def main():
     async def ready():
         return {}
 
-    names = ("offer", "answered", "answer", "connected", "send", "hear", "drain", "say", "listen", "hang_up")
+    names = ("offer", "answered", "answer", "connected", "send", "hear", "show", "see", "drain", "say", "listen", "hang_up")
     await control.serve({"ready": ready, **{name.replace("_", " "): getattr(party, name) for name in names}})
 
 

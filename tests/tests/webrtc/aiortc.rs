@@ -40,11 +40,12 @@ pub struct Aiortc {
     /// Seed of its payloads.
     seed: u32,
     sent: u64,
+    shown: u64,
 }
 
 impl Aiortc {
     pub fn start(netns: &Netns, seed: u32, candidates: Candidates) -> Self {
-        Self { peer: Peer::start(netns, "webrtc.py", &[]).unwrap(), candidates, seed, sent: 0 }
+        Self { peer: Peer::start(netns, "webrtc.py", &[]).unwrap(), candidates, seed, sent: 0, shown: 0 }
     }
 
     fn ask(&mut self, request: &Value) -> Value {
@@ -53,6 +54,12 @@ impl Aiortc {
 
     pub fn offer(&mut self) -> String {
         let reply = self.ask(&json!({"do": "offer"}));
+        self.candidates.filtered(reply["sdp"].as_str().unwrap())
+    }
+
+    /// With audio and video, in one group.
+    pub fn offer_video(&mut self) -> String {
+        let reply = self.ask(&json!({"do": "offer", "video": true}));
         self.candidates.filtered(reply["sdp"].as_str().unwrap())
     }
 
@@ -88,6 +95,27 @@ impl Aiortc {
         let heard = self.ask(&json!({"do": "hear", "count": payloads.len()}));
         let texts: Vec<String> = payloads.iter().map(|payload| hex(payload)).collect();
         assert_eq!(heard["payloads"], json!(texts));
+        assert_eq!(self.drain(), 0);
+    }
+
+    /// Sends the next payloads as video, which are returned.
+    pub fn show(&mut self, count: u64) -> Vec<Vec<u8>> {
+        let payloads: Vec<_> =
+            (self.shown..self.shown + count).map(|index| pattern(!self.seed, index, PAYLOAD)).collect();
+        self.shown += count;
+        let texts: Vec<String> = payloads.iter().map(|payload| hex(payload)).collect();
+        self.ask(&json!({"do": "show", "payloads": texts}));
+        payloads
+    }
+
+    /// The next payloads of video must be these, in order, each behind a descriptor.
+    pub fn sees(&mut self, payloads: &[Vec<u8>]) {
+        let seen = self.ask(&json!({"do": "see", "count": payloads.len()}));
+        let seen = seen["payloads"].as_array().unwrap();
+        assert_eq!(seen.len(), payloads.len());
+        for (seen, payload) in seen.iter().zip(payloads) {
+            assert!(seen.as_str().unwrap().ends_with(&hex(payload)), "{seen} of {}", hex(payload));
+        }
         assert_eq!(self.drain(), 0);
     }
 

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod aiortc;
+mod aiortc_bundles;
 mod aiortc_talks_to_aiortc;
 mod aiortc_talks_to_plain_rtp;
 mod chromium;
