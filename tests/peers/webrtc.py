@@ -125,7 +125,7 @@ async def main():
     handle = RTCRtpReceiver._handle_rtp_packet
 
     async def note(receiver, packet, arrival_time_ms):
-        (party.heard if receiver._kind == "audio" else party.seen).put_nowait(packet.payload)
+        (party.heard if receiver.track.kind == "audio" else party.seen).put_nowait(packet.payload)
         await handle(receiver, packet, arrival_time_ms)
 
     RTCRtpReceiver._handle_rtp_packet = note

@@ -58,7 +58,7 @@ fn with_another_that_bundles() {
     .unwrap();
     let talk = |caller: &mut Aiortc, callee: &mut Aiortc, packets: u64| {
         for (from, to) in [(0, 1), (1, 0)] {
-            let mut parties = [&mut *caller, &mut *callee];
+            let parties = [&mut *caller, &mut *callee];
             let said = parties[from].send(packets);
             parties[to].hears(&said);
             let shown = parties[from].show(packets);
