@@ -96,6 +96,13 @@ impl Encryption {
         self.agreed = None;
     }
 
+    /// Media of the party's offer may come before the answer where no answer can make a difference.
+    pub(super) fn begin(&mut self) {
+        if self.acceptable == Security::Plain {
+            self.agreed.get_or_insert(Security::Plain);
+        }
+    }
+
     /// The party was offered SRTP without any keys.
     pub(super) fn is_without_keys(&self) -> bool {
         self.outgoing.is_some_and(|outgoing| outgoing.protocol.is_srtp() && !outgoing.dtls)
@@ -208,9 +215,7 @@ impl Terms<'_, '_> {
             receiver.agreed.get_or_insert(Security::Opaque);
             return;
         }
-        if sender.acceptable == Security::Plain {
-            sender.agreed.get_or_insert(Security::Plain);
-        }
+        sender.begin();
         if !outgoing.sdes && !outgoing.dtls && !outgoing.protocol.is_srtp() {
             receiver.agreed.get_or_insert(Security::Plain);
         }

@@ -499,7 +499,9 @@ impl Exchange<'_, '_> {
             }
             let (protocol, warning) = self.offered_protocol(sender, media, terms.has_dtls());
             draft.warnings.extend(warning.map(String::from));
-            if heads.receiver.is_none() {
+            if heads.receiver.is_some() {
+                sender.encryption.begin();
+            } else {
                 if receiver.mux.proposed != receiver.mux.active {
                     receiver.encryption.renew();
                 }

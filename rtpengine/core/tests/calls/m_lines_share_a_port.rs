@@ -10,6 +10,7 @@ use rtpengine_core::{
 
 use crate::{
     adoption_rebuilds_calls_from_kernel_flows::adopted,
+    keys::{CM_80, KEY_A, KEY_A2, KEY_B, crypto, params},
     manipulation::{HEAD, answer, body, offer, request, shown},
     pair::{Pair, seen},
 };
@@ -343,4 +344,51 @@ fn a_new_daemon_keeps_what_the_kernel_forwards_of_a_shared_port() {
 
 fn again_with(call: &mut Call) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
     again(call, ACCEPT, &joined(2000), &apart(3000))
+}
+
+/// A body whose m-lines are encrypted with these keys.
+fn sealed(body: &str, keys: [&str; 2]) -> String {
+    let line = |key: &str| crypto(1, CM_80, key).trim_end().to_owned();
+    let body = body.replace("RTP/AVP", "RTP/SAVP");
+    let body = body.replacen("a=rtcp-mux", &format!("a=rtcp-mux / {}", line(keys[0])), 1);
+    let (audio, video) = body.split_at(body.find("m=video").unwrap());
+    format!("{audio}{}", video.replace("a=rtcp-mux", &format!("a=rtcp-mux / {}", line(keys[1]))))
+}
+
+#[test]
+fn a_group_has_one_pair_of_keys() {
+    let (offered, answered) =
+        (sealed(&grouped(2000), [KEY_A, KEY_A2]), sealed(&apart(3000), [KEY_B, KEY_A2]));
+    let call = call(ACCEPT, &offered, &answered);
+    let near = call.relay(call.caller[0]);
+    // Those of the tagged m-line.
+    assert_eq!(near.receive_crypto, Some(params(CM_80, KEY_A)));
+    let lines = near.bundle.clone().unwrap().lines;
+    for (index, (at, key)) in call.callee.iter().zip([KEY_B, KEY_A2]).enumerate() {
+        let far = call.relay(*at);
+        assert_eq!(lines[index].sinks.as_slice(), [call.stream(*at)]);
+        assert_eq!(far.sinks.as_slice(), [call.stream(call.caller[0])]);
+        assert_eq!(far.receive_crypto, Some(params(CM_80, key)));
+        // Keys of one side are no keys of the other.
+        assert_ne!(far.transmit_crypto, near.receive_crypto);
+        assert_ne!(near.transmit_crypto, far.receive_crypto);
+    }
+    call.end();
+}
+
+#[test]
+fn candidates_that_follow_are_for_all_m_lines_of_a_port() {
+    let ice = "a=rtcp-mux / a=ice-ufrag:aaaa / a=ice-pwd:aaaa0123456789012345678901 / a=ice-options:trickle";
+    let with_ice = |body: String| body.replace("a=rtcp-mux", ice);
+    let mut pair = Pair::new();
+    offer(&mut pair, ACCEPT, &with_ice(grouped(2000)));
+    answer(&mut pair, r#""ICE":"force""#, &apart(3000));
+    let fragment = "a=ice-ufrag:aaaa / a=ice-pwd:aaaa0123456789012345678901 / m=audio 9 RTP/AVP 0 / a=mid:a / a=candidate:1 1 UDP 2130706431 192.0.2.99 2000 typ host";
+    let tags = r#""from-tag":"ft""#;
+    pair.send(&request("offer", tags, r#""flags":["fragment"]"#, &body(fragment)));
+    pair.wait(1);
+    assert!(pair.plane.reached.contains(&"192.0.2.99:2000".parse().unwrap()), "{:?}", pair.plane.reached);
+    pair.delete("ft", "tt");
+    pair.assert_empty();
+    assert_eq!(pair.engine.next_timeout(), None);
 }
