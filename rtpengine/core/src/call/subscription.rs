@@ -272,7 +272,35 @@ fn offer(
         Exchange { request: &offered, session: &session, dialogue, from, offer: true, placement, absent };
     let body = exchange.run(draft)?;
     stand_in(draft, dialogue);
+    withhold(draft, dialogue);
     Ok(body)
+}
+
+/// The answer need not have what the subscriber was not offered after all. It is sent it all the same.
+fn withhold(draft: &mut Draft<'_>, dialogue: usize) {
+    let Some(dialogue) = draft.call.dialogues.get_mut(dialogue) else { return };
+    let mut withheld: Vec<String> = Vec::new();
+    for pair in &mut dialogue.medias {
+        let (Some(source), face) = (&mut pair.source, pair.faces.get(Side::Answerer)) else { continue };
+        if pair.carries != Carries::Rtp {
+            continue;
+        }
+        let offered: SmallVec<[u8; 8]> =
+            face.codecs.formats().filter_map(|(format, _)| format.parse().ok()).collect();
+        source.formats.retain(|number| {
+            let kept = offered.contains(number);
+            if !kept {
+                withheld.push(number.to_string());
+            }
+            kept
+        });
+    }
+    if !withheld.is_empty() {
+        let numbers = withheld.join(", ");
+        draft.warnings.push(format!(
+            "Nothing is transcoded: what comes with payload type {numbers} goes to the subscriber as it is"
+        ));
+    }
 }
 
 /// What is gathered from the sources.
