@@ -16,6 +16,7 @@ use super::{
     error::CallError,
     exchange::Exchange,
     fanout::is_copyable,
+    hidden,
     media::{Carries, MediaPair, Side, Sides, Source},
     model::Call,
     offer::call_id_and_body,
@@ -344,6 +345,11 @@ impl Parts {
         let side = dialogue.side_of(party, Side::Offerer).ok_or(CallError::NoSource)?;
         let said = call.party(party).and_then(|party| party.said.clone()).ok_or(CallError::NoSource)?;
         let session = sdp::parse(&said, options)?;
+        let completed = hidden::completed(&session, &dialogue.medias, side);
+        let session = match &completed {
+            Some(body) => sdp::parse(body, options)?,
+            None => session,
+        };
         let folded = twins::fold(&session, &dialogue.medias, side, false);
         let session = folded.map_or(session, |folded| folded.session);
         self.name.get_or_insert_with(|| session.name.unwrap_or(SESSION_NAME).to_owned());
