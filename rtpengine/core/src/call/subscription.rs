@@ -133,10 +133,17 @@ impl Engine {
 fn sources(call: &Call, request: &Request) -> Result<Vec<PartyId>, CallError> {
     let selected = selection::senders(call, &Request { is_unread: false, ..request.clone() })?;
     let parties = match (selected, request.all) {
-        (Selected::Everybody, AllMode::All | AllMode::OfferAnswer | AllMode::Flows) => {
+        (
+            Selected::Everybody,
+            mode @ (AllMode::All | AllMode::OfferAnswer | AllMode::ExceptOfferAnswer | AllMode::Flows),
+        ) => {
             let talks = |party: PartyId| {
-                let own = call.dialogues.iter().filter(|dialogue| dialogue.has(party));
-                own.filter(|dialogue| dialogue.kind == Kind::OfferAnswer).count() > 0
+                let wanted = |kind: Kind| match kind {
+                    Kind::OfferAnswer => mode != AllMode::ExceptOfferAnswer,
+                    Kind::Publication => matches!(mode, AllMode::ExceptOfferAnswer | AllMode::Flows),
+                    Kind::Subscription => false,
+                };
+                call.dialogues.iter().any(|dialogue| wanted(dialogue.kind) && dialogue.has(party))
             };
             call.parties
                 .iter()
@@ -144,9 +151,7 @@ fn sources(call: &Call, request: &Request) -> Result<Vec<PartyId>, CallError> {
                 .map(|party| party.id)
                 .collect()
         }
-        (Selected::Everybody, AllMode::None | AllMode::ExceptOfferAnswer) => {
-            return Err(CallError::NoFromTag);
-        }
+        (Selected::Everybody, AllMode::None) => return Err(CallError::NoFromTag),
         (Selected::Parties(parties), _) => parties,
     };
     if parties.is_empty() || !parties.iter().all(|party| call.source_dialogue(*party).is_some()) {

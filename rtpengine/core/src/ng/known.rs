@@ -114,7 +114,7 @@ names! {
         PierceNat Built ["pierce NAT"];
         RecordCall NotYet ["record call"];
         RecordingAnnouncement NotYet ["recording announcement"];
-        Recrypt NotYet ["recrypt"];
+        Recrypt Built ["recrypt"];
         ReorderCodecs Harmless ["reorder codecs"];
         ReuseCodecs Built ["reuse codecs", "no codec renegotiation"];
         RtcpMirror Built ["RTCP mirror", "mirror RTCP"];

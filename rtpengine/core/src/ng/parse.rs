@@ -268,6 +268,7 @@ impl Request {
             }
             self.said.flags.insert(flag);
             self.sdes.pad |= flag == Flag::PadCrypto;
+            self.sdes.recrypt |= flag == Flag::Recrypt;
             if flag == Flag::GenerateRtcp {
                 self.generate_rtcp = Some(true);
             }

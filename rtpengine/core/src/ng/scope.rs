@@ -205,7 +205,8 @@ const EXCHANGE_FLAGS: &[Flag] = &[
     Flag::WebRtc,
 ];
 
-const OFFER_FLAGS: &[Flag] = &[Flag::NoPortLatching, Flag::RejectIce, Flag::Reset, Flag::StaticCodecs];
+const OFFER_FLAGS: &[Flag] =
+    &[Flag::NoPortLatching, Flag::Recrypt, Flag::RejectIce, Flag::Reset, Flag::StaticCodecs];
 const ANSWER_FLAGS: &[Flag] = &[Flag::AllowAsymmetricCodecs, Flag::SingleCodec];
 const DELETE_FLAGS: &[Flag] = &[Flag::Fast, Flag::Fatal, Flag::ToTag];
 

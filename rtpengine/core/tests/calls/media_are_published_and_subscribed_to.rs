@@ -424,3 +424,23 @@ fn a_subscriber_is_offered_what_its_codec_lists_leave_and_need_not_accept_more()
     accept(&mut pair, &tag, &answer);
     assert_eq!(sinks(&pair, &caller).len(), 2);
 }
+
+#[test]
+fn all_says_whose_media_are_asked_for() {
+    let mut pair = Pair::new();
+    pair.call();
+    let camera = Pair::request(Command::Publish, "camera", "", &audio("192.0.2.5", 6000), |_| {});
+    assert!(!pair.send(&camera).is_error());
+    for (mode, expected) in [
+        (AllMode::All, &["ft", "tt"][..]),
+        (AllMode::OfferAnswer, &["ft", "tt"]),
+        (AllMode::ExceptOfferAnswer, &["camera"]),
+        (AllMode::Flows, &["ft", "tt", "camera"]),
+    ] {
+        let reply = ask(&mut pair, "", "", |request| request.all = mode);
+        let tags = reply.body.get("from-tags").and_then(Value::as_list).unwrap();
+        let tags: Vec<&str> = tags.iter().filter_map(Value::as_str).collect();
+        assert_eq!(tags, expected, "{mode:?}");
+    }
+    assert!(ask(&mut pair, "", "", |_| {}).is_error());
+}

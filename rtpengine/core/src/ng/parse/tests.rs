@@ -289,7 +289,7 @@ fn no_prefix_or_flag_of_proxies_is_unknown() {
 fn what_is_for_a_later_version_is_named_by_its_name() {
     let request = parse(
         r#"{"command":"offer","delay-buffer":20,"alias":"x","inbound-peer":"a","outbound-peer":"b","peer":"c",
-        "output-destination":"/x","T.38 version":3,"passthrough":"on","DTMF-delay":50,"flags":["recrypt","block egress",
+        "output-destination":"/x","T.38 version":3,"passthrough":"on","DTMF-delay":50,"flags":["block egress",
         "skip-recording-db","exclude recording","recording announcement","passthrough","mix","bidirectional"]}"#,
     );
     assert_eq!(
@@ -304,7 +304,6 @@ fn what_is_for_a_later_version_is_named_by_its_name() {
             "T.38 version",
             "passthrough",
             "DTMF-delay",
-            "recrypt",
             "block egress",
             "skip-recording-db",
             "exclude recording",
