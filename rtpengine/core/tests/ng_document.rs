@@ -1,6 +1,6 @@
 //! `docs/ng.md` and the pages below `docs/ng/` are made from the tables of the ng protocol:
 //! `UPDATE_DOCS=1 cargo test -p rtpengine-core --test ng_document`.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

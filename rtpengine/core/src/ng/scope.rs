@@ -283,7 +283,6 @@ struct Lists {
 }
 
 /// `None`: everything is taken for what the command may act upon.
-#[expect(clippy::too_many_lines, reason = "a table")]
 const fn lists(command: Command) -> Option<Lists> {
     let lists = match command {
         Command::Offer => Lists {
