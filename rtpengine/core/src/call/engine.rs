@@ -139,8 +139,20 @@ impl Engine {
             CallError::Limit(limit) if request.supports_load_limit => Reply::load_limit(limit.to_string()),
             error => Reply::error(error.to_string()),
         });
+        if request.has(Flag::Debug) && !reply.is_error() && request.command != Command::Delete {
+            self.debug_named(request);
+        }
         self.tally.count(source.addr.ip(), request.command, reply.is_error());
         reply
+    }
+
+    /// `debug` in a command about a call that exists already.
+    fn debug_named(&mut self, request: &Request) {
+        let call_id = request.call_id.as_deref().unwrap_or_default();
+        let call = self.by_id.get(call_id).and_then(|key| self.calls.get(*key));
+        if call.is_some_and(|call| !call.debug) {
+            self.set_debug(call_id, true);
+        }
     }
 
     /// Adds the time a command took, as the shell measured it, to the statistics of a proxy.

@@ -9,6 +9,7 @@ use super::{
     draft::Draft,
     encryption::{Terms, Treatment, treatment},
     error::CallError,
+    hidden,
     ice::{self, Signal, Wording},
     interfaces::{Family, LocalIdx, Wanted},
     media::{Carries, Face, MediaPair, Side, carries},
@@ -20,7 +21,7 @@ use crate::{
     io::StreamId,
     ng::{DropTraffic, Flag, Request, TosRequest, TransportProtocol},
     sdp::{
-        Direction, Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip,
+        self, Direction, Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip,
         security::media_security,
     },
 };
@@ -47,6 +48,15 @@ const STRIP_KEYS: Strip = Strip { sdes: true, dtls: true, ..STRIP };
 impl Exchange<'_, '_> {
     /// Takes the SDP into the call and yields the body for the other party.
     pub(super) fn run(self, draft: &mut Draft<'_>) -> Result<Vec<u8>, CallError> {
+        let known = draft.call.dialogues.get(self.dialogue).map(|dialogue| dialogue.medias.as_slice());
+        if let Some(body) = hidden::completed(self.session, known.unwrap_or_default(), self.from) {
+            let session = sdp::parse(&body, sdp::ParseOptions::default())?;
+            return Exchange { session: &session, ..self }.folded(draft);
+        }
+        self.folded(draft)
+    }
+
+    fn folded(self, draft: &mut Draft<'_>) -> Result<Vec<u8>, CallError> {
         let known = draft.call.dialogues.get(self.dialogue).map(|dialogue| dialogue.medias.as_slice());
         let accept = self.offer && self.request.osrtp.accept_legacy;
         match twins::fold(self.session, known.unwrap_or_default(), self.from, accept) {
@@ -78,16 +88,27 @@ impl Exchange<'_, '_> {
 
     fn exchange(mut self, draft: &mut Draft<'_>, twins: &[Option<Twin>]) -> Result<Vec<u8>, CallError> {
         let mut medias = self.begin(draft)?;
+        let known = medias.len();
         if medias.len() < self.session.medias.len() {
             medias.resize_with(self.session.medias.len(), || MediaPair {
                 carries: if self.offer { Carries::Rtp } else { Carries::Nothing },
                 ..MediaPair::default()
             });
         }
+        let removed = if self.offer {
+            hidden::removed(self.request, self.session, &mut draft.warnings)
+        } else {
+            Vec::new()
+        };
         let mut plans = Vec::with_capacity(self.session.medias.len());
         for (index, media) in self.session.medias.iter().enumerate() {
             let (before, after) = medias.split_at_mut(index);
             let Some(pair) = after.first_mut() else { continue };
+            let removed = removed.get(index).copied().unwrap_or_default();
+            if let Some(wording) = hidden::taken_out(pair, self.from, media, removed, known) {
+                plans.push(wording);
+                continue;
+            }
             if self.offer {
                 let sender = pair.faces.get_mut(self.from);
                 sender.twin = twins.get(index).copied().flatten();

@@ -118,6 +118,8 @@ pub(super) struct Face {
     /// The same for RTCP.
     pub(super) advertised_rtcp: Option<SocketAddr>,
     pub(super) mux: Mux,
+    /// The party is not shown the m-line (`sdp-media-remove`).
+    pub(super) hidden: bool,
     /// The m-line is two sections in the party's SDP.
     pub(super) twin: Option<Twin>,
     pub(super) encryption: Encryption,

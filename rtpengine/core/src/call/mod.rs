@@ -21,6 +21,7 @@ mod exchange;
 mod fanout;
 mod forwarding;
 mod fragment;
+mod hidden;
 mod ice;
 mod interfaces;
 mod legacy;

@@ -16,6 +16,7 @@ use super::{
     error::CallError,
     exchange::Exchange,
     fanout::is_copyable,
+    hidden,
     media::{Carries, MediaPair, Side, Sides, Source},
     model::Call,
     offer::call_id_and_body,
@@ -132,10 +133,17 @@ impl Engine {
 fn sources(call: &Call, request: &Request) -> Result<Vec<PartyId>, CallError> {
     let selected = selection::senders(call, &Request { is_unread: false, ..request.clone() })?;
     let parties = match (selected, request.all) {
-        (Selected::Everybody, AllMode::All | AllMode::OfferAnswer | AllMode::Flows) => {
+        (
+            Selected::Everybody,
+            mode @ (AllMode::All | AllMode::OfferAnswer | AllMode::ExceptOfferAnswer | AllMode::Flows),
+        ) => {
             let talks = |party: PartyId| {
-                let own = call.dialogues.iter().filter(|dialogue| dialogue.has(party));
-                own.filter(|dialogue| dialogue.kind == Kind::OfferAnswer).count() > 0
+                let wanted = |kind: Kind| match kind {
+                    Kind::OfferAnswer => mode != AllMode::ExceptOfferAnswer,
+                    Kind::Publication => matches!(mode, AllMode::ExceptOfferAnswer | AllMode::Flows),
+                    Kind::Subscription => false,
+                };
+                call.dialogues.iter().any(|dialogue| wanted(dialogue.kind) && dialogue.has(party))
             };
             call.parties
                 .iter()
@@ -143,9 +151,7 @@ fn sources(call: &Call, request: &Request) -> Result<Vec<PartyId>, CallError> {
                 .map(|party| party.id)
                 .collect()
         }
-        (Selected::Everybody, AllMode::None | AllMode::ExceptOfferAnswer) => {
-            return Err(CallError::NoFromTag);
-        }
+        (Selected::Everybody, AllMode::None) => return Err(CallError::NoFromTag),
         (Selected::Parties(parties), _) => parties,
     };
     if parties.is_empty() || !parties.iter().all(|party| call.source_dialogue(*party).is_some()) {
@@ -272,7 +278,35 @@ fn offer(
         Exchange { request: &offered, session: &session, dialogue, from, offer: true, placement, absent };
     let body = exchange.run(draft)?;
     stand_in(draft, dialogue);
+    withhold(draft, dialogue);
     Ok(body)
+}
+
+/// The answer need not have what the subscriber was not offered after all. It is sent it all the same.
+fn withhold(draft: &mut Draft<'_>, dialogue: usize) {
+    let Some(dialogue) = draft.call.dialogues.get_mut(dialogue) else { return };
+    let mut withheld: Vec<String> = Vec::new();
+    for pair in &mut dialogue.medias {
+        let (Some(source), face) = (&mut pair.source, pair.faces.get(Side::Answerer)) else { continue };
+        if pair.carries != Carries::Rtp {
+            continue;
+        }
+        let offered: SmallVec<[u8; 8]> =
+            face.codecs.formats().filter_map(|(format, _)| format.parse().ok()).collect();
+        source.formats.retain(|number| {
+            let kept = offered.contains(number);
+            if !kept {
+                withheld.push(number.to_string());
+            }
+            kept
+        });
+    }
+    if !withheld.is_empty() {
+        let numbers = withheld.join(", ");
+        draft.warnings.push(format!(
+            "Nothing is transcoded: what comes with payload type {numbers} goes to the subscriber as it is"
+        ));
+    }
 }
 
 /// What is gathered from the sources.
@@ -316,6 +350,11 @@ impl Parts {
         let side = dialogue.side_of(party, Side::Offerer).ok_or(CallError::NoSource)?;
         let said = call.party(party).and_then(|party| party.said.clone()).ok_or(CallError::NoSource)?;
         let session = sdp::parse(&said, options)?;
+        let completed = hidden::completed(&session, &dialogue.medias, side);
+        let session = match &completed {
+            Some(body) => sdp::parse(body, options)?,
+            None => session,
+        };
         let folded = twins::fold(&session, &dialogue.medias, side, false);
         let session = folded.map_or(session, |folded| folded.session);
         self.name.get_or_insert_with(|| session.name.unwrap_or(SESSION_NAME).to_owned());
