@@ -241,6 +241,7 @@ pub fn forward() -> FlowSpec {
             to: CALLEE.parse().unwrap(),
             tos: None,
             crypto: None,
+            restraint: Default::default(),
         }],
         crypto: None,
         inherits_keys: false,
