@@ -27,7 +27,7 @@ pub fn silence(output: &FlowValue, payload_type: u8) -> Option<u8> {
     // Calculated: the verifier goes through what follows a choice once for each of its outcomes.
     let [a, b, c] = &output.silence;
     let [x, y, z] = [a, b, c].map(|pattern| u64::from(lists(pattern.payload_types, payload_type)));
-    let byte = x * u64::from(a.byte) | y * u64::from(b.byte) | z * u64::from(c.byte);
+    let byte = (x * u64::from(a.byte)) | (y * u64::from(b.byte)) | (z * u64::from(c.byte));
     if x | y | z == 0 { None } else { Some(byte as u8) }
 }
 
