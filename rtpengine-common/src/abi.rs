@@ -95,6 +95,9 @@ pub const FLOW_NO_CHECKSUM_IN: u32 = 1 << 11;
 pub const FLOW_BLOCK: u32 = 1 << 12;
 /// Payloads of the types listed in `silence` are replaced.
 pub const FLOW_SILENCE: u32 = 1 << 13;
+/// With [`FLOW_REWRITE_RTP`]: every packet's SSRC has the bits of `ssrcs[0].ssrc_out` turned over, and nothing else of RTP
+/// is rewritten.
+pub const FLOW_TURN_SSRC: u32 = 1 << 14;
 /// Emit an aya-log message per packet.
 pub const FLOW_DEBUG: u32 = 1 << 31;
 

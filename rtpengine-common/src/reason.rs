@@ -99,8 +99,6 @@ pub enum Reason {
     Srtp = 81,
     /// Encrypted on one side at least, and the keys are not agreed on or not known: nothing is forwarded.
     NoKeys = 82,
-    /// Media goes back to the party it comes from, as another stream, which is done in userspace.
-    Echo = 83,
     /// Nothing is sent to the receiver before something has come from it (`NAT-wait`).
     NatWait = 84,
     /// Packets are judged by their length, which is done in userspace; those that are too short are dropped.

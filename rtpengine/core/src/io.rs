@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     sync::Arc,
 };
 
@@ -272,6 +273,8 @@ pub struct FlowOutput {
     pub crypto: Option<Arc<CryptoParams>>,
     /// What of the media gets there.
     pub restraint: Restraint,
+    /// The SSRC has these bits turned over ([`Handling::echo`]).
+    pub turned_ssrc: Option<NonZeroU32>,
 }
 
 /// Who a flow belongs to: shown by `rtpengine-ctl table`, kept in the pinned maps, and enough to rebuild the call after a restart.

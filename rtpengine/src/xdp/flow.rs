@@ -4,9 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 
 use rtpengine_common::abi::{
     FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_BLOCK, FLOW_DEBUG, FLOW_NO_CHECKSUM_IN, FLOW_OUT_V6, FLOW_PT_FILTER,
-    FLOW_REDIRECT, FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SILENCE, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FLOW_VLAN,
-    FlowInfo, FlowKey, FlowStats, FlowValue, MAX_CALL_ID, MAX_INTERFACE, MAX_KIND, MAX_PROTOCOL, MAX_TAG,
-    SilencePattern,
+    FLOW_REDIRECT, FLOW_REWRITE_RTP, FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SILENCE, FLOW_SOURCE_DROP,
+    FLOW_SOURCE_PUNT, FLOW_TURN_SSRC, FLOW_VLAN, FlowInfo, FlowKey, FlowStats, FlowValue, MAX_CALL_ID,
+    MAX_INTERFACE, MAX_KIND, MAX_PROTOCOL, MAX_TAG, SilencePattern,
 };
 use rtpengine_common::srtp::Suite;
 use rtpengine_core::io::{FlowSpec, Restraint, SourceMismatch};
@@ -122,6 +122,10 @@ pub fn value(spec: &FlowSpec, route: &Route, room: Room) -> FlowValue {
         value.tos = tos;
     }
     restrain(&mut value, &output.restraint);
+    if let (Some(bits), [first, ..]) = (output.turned_ssrc, &mut value.ssrcs) {
+        value.flags |= FLOW_REWRITE_RTP | FLOW_TURN_SSRC;
+        first.ssrc_out = bits.get().to_be_bytes();
+    }
     if let Some(hop) = &route.hop {
         // Loopback cannot be a redirect target; its frames go back where they came from.
         if hop.kind != LinkKind::Loopback {
@@ -218,6 +222,7 @@ mod tests {
                 tos: Some(184),
                 crypto: None,
                 restraint: Restraint::default(),
+                turned_ssrc: None,
             }],
             crypto: None,
             inherits_keys: false,

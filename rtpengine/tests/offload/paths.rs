@@ -21,6 +21,7 @@ fn flow(local: &str, source: &str, from: &str, to: &str) -> FlowSpec {
             tos: None,
             crypto: None,
             restraint: Default::default(),
+            turned_ssrc: None,
         }],
         ..forward()
     }

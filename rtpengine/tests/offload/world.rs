@@ -242,6 +242,7 @@ pub fn forward() -> FlowSpec {
             tos: None,
             crypto: None,
             restraint: Default::default(),
+            turned_ssrc: None,
         }],
         crypto: None,
         inherits_keys: false,

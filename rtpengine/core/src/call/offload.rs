@@ -16,8 +16,8 @@ use super::{
     socket::Socket,
 };
 use crate::io::{
-    Component, Filter, FlowIdentity, FlowOutput, FlowSpec, Reason, Restraint, SourceMismatch, SourcePolicy,
-    StreamId,
+    Component, Filter, FlowIdentity, FlowOutput, FlowSpec, Reason, RelayStream, Restraint, SourceMismatch,
+    SourcePolicy, StreamId,
 };
 
 /// Key ring of a socket, what is encrypted with towards its party, and whether that one is to be heard first.
@@ -54,9 +54,6 @@ pub(super) fn decide(
     if !wire.relay.endpoint_settled {
         return Err(Reason::NotEstablished);
     }
-    if wire.relay.handling.echo.is_some() {
-        return Err(Reason::Echo);
-    }
     if wire.relay.handling.block_short {
         return Err(Reason::PacketLength);
     }
@@ -69,11 +66,14 @@ pub(super) fn decide(
         [_, _, ..] => return Err(Reason::ManyOutputs),
     };
     let inherits_keys = wire.treatment == Treatment::Inherited;
-    let dropped = wire.relay.discard == Some(Reason::Blackhole) && wire.treatment == Treatment::Clear;
+    let readable = match wire.treatment {
+        Treatment::Clear | Treatment::Bridged | Treatment::Unread => true,
+        Treatment::Inherited | Treatment::NoKeys => false,
+    };
+    let dropped = wire.relay.discard == Some(Reason::Blackhole) && readable;
     match wire.relay.discard {
         // What the relay cannot read the kernel can.
         Some(Reason::NoKeys) if inherits_keys => {}
-        // What is not encrypted is dropped without a look at it.
         Some(Reason::Blackhole) if dropped => {}
         Some(reason) => return Err(reason),
         None => {}
@@ -83,7 +83,7 @@ pub(super) fn decide(
     let mut outputs: SmallVec<[FlowOutput; 1]> = SmallVec::new();
     for (index, sink) in wire.relay.sinks.iter().enumerate().filter(|_| !dropped) {
         let way = ways.iter().find(|way| way.stream == *sink).ok_or(Reason::NoSink)?;
-        outputs.push(output(call, wire.relay.filter.as_deref(), index, way)?);
+        outputs.push(output(call, &wire.relay, index, way)?);
     }
     let receive = &wire.relay.receive_crypto;
     let transmit = outputs.iter().filter_map(|output| output.crypto.as_ref());
@@ -114,12 +114,13 @@ pub(super) fn decide(
 }
 
 /// What leaves by one socket.
-fn output(call: &Call, filter: Option<&Filter>, index: usize, way: &Way) -> Result<FlowOutput, Reason> {
+fn output(call: &Call, relay: &RelayStream, index: usize, way: &Way) -> Result<FlowOutput, Reason> {
     let sink = call.socket(way.stream).ok_or(Reason::NoSink)?;
     let to = sink.endpoint.ok_or(Reason::NoEndpoint)?;
     if way.waits {
         return Err(Reason::NatWait);
     }
+    let filter = relay.filter.as_deref();
     let rule = filter.and_then(|filter| Some((filter, *filter.rules.get(index)?)));
     let restraint = rule.map_or_else(Restraint::default, |(filter, rule)| Restraint::of(filter, rule));
     if restraint.patterns().count() > MAX_SILENCE {
@@ -133,6 +134,7 @@ fn output(call: &Call, filter: Option<&Filter>, index: usize, way: &Way) -> Resu
         tos: call.tos,
         crypto: way.transmit.clone(),
         restraint,
+        turned_ssrc: relay.handling.echo,
     })
 }
 
