@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     sync::Arc,
 };
 
@@ -12,7 +13,7 @@ use crate::media::rtcp::Reports;
 use crate::ng::statistics::Figures;
 
 pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, DtlsRoute};
-pub use self::filter::{Copies, Filter, MediaRule, Payload, SinkRule};
+pub use self::filter::{Copies, Filter, MediaRule, Payload, Restraint, SinkRule};
 pub use self::handling::Handling;
 pub use rtpengine_common::reason::Reason;
 
@@ -270,6 +271,10 @@ pub struct FlowOutput {
     pub tos: Option<u8>,
     /// What packets are encrypted with ([`RelayStream::transmit_crypto`] of `stream`).
     pub crypto: Option<Arc<CryptoParams>>,
+    /// What of the media gets there.
+    pub restraint: Restraint,
+    /// The SSRC has these bits turned over ([`Handling::echo`]).
+    pub turned_ssrc: Option<NonZeroU32>,
 }
 
 /// Who a flow belongs to: shown by `rtpengine-ctl table`, kept in the pinned maps, and enough to rebuild the call after a restart.
@@ -337,7 +342,8 @@ impl FlowSpec {
     /// Whether packets are decrypted and encrypted as by another flow.
     #[must_use]
     pub fn same_keys(&self, other: &Self) -> bool {
-        let transmit = |flow: &Self| flow.outputs.first().and_then(|output| output.crypto.clone());
+        let transmit =
+            |flow: &Self| flow.outputs.iter().map(|output| output.crypto.clone()).collect::<Vec<_>>();
         self.inherits_keys == other.inherits_keys
             && self.crypto == other.crypto
             && transmit(self) == transmit(other)

@@ -14,7 +14,7 @@ use super::{
     media::{Carries, Face, MediaPair, Side},
     media_flags,
     model::Call,
-    offload,
+    offload::{self, Way},
     party::PartyId,
     restraint,
 };
@@ -70,25 +70,22 @@ impl Engine {
         let mut configures = Vec::new();
         let mut installs = Vec::new();
         let mut handshakes = Vec::new();
-        let transmit: SmallVec<[_; 4]> = wires
-            .iter()
-            .map(|wire| (wire.stream, (wire.relay.keyring, wire.relay.transmit_crypto.clone())))
-            .collect();
-        let waits = |wire: &&Wire| {
+        let waits = |wire: &Wire| {
             wire.relay.handling.awaits_packets && !media_flags::has_heard(call, wire.stream, &wire.relay)
         };
-        let waiting: SmallVec<[StreamId; 2]> = wires.iter().filter(waits).map(|wire| wire.stream).collect();
+        let way = |wire: &Wire| Way {
+            stream: wire.stream,
+            keyring: wire.relay.keyring,
+            transmit: wire.relay.transmit_crypto.clone(),
+            waits: waits(wire),
+        };
+        let ways: SmallVec<[Way; 4]> = wires.iter().map(way).collect();
         for wire in wires {
             let stream = wire.stream;
             if let Some(socket) = call.socket_mut(stream) {
                 socket.settled = wire.relay.endpoint_settled;
             }
-            let sink = wire.relay.sinks.first();
-            let transmit = transmit.iter().find(|(stream, _)| Some(stream) == sink);
-            let transmit = transmit.map_or((stream, None), |(_, keys)| keys.clone());
-            let waits = sink.is_some_and(|sink| waiting.contains(sink));
-            let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire, transmit)
-                .and_then(|flow| if waits { Err(Reason::NatWait) } else { Ok(flow) });
+            let decision = offload::decide(call, &self.interfaces, self.config.offload, &wire, &ways);
             let Some(socket) = call.socket_mut(stream) else { continue };
             if socket.configured.as_deref() != Some(&wire.relay) {
                 let config = Box::new(wire.relay);
