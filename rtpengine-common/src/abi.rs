@@ -3,7 +3,7 @@
 use crate::{srtp::Suite, words};
 
 /// Changed whenever a layout below changes. The daemon refuses to share pinned maps of another version and migrates them.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 /// Tables are numbered 0 to 63.
 pub const MAX_TABLES: u32 = 64;
 /// Flows per network namespace, shared by its tables.

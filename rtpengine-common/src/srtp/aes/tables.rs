@@ -45,7 +45,7 @@ pub(in crate::srtp) fn add<const WORD: usize, const BYTE: usize>(sum: u64, state
                 "{t} = *(u64 *)({t} + {at})",
                 "{sum} ^= {t}",
                 sum = inout(reg) sum, t = out(reg) _, s = in(reg) states.as_ptr(), tables = in(reg) &raw const TABLES,
-                lane = const WORD * 8 + BYTE * 2, at = const BYTE * TABLE, options(nostack)
+                lane = const lane(WORD, BYTE), at = const BYTE * TABLE, options(nostack)
             );
         }
         sum
@@ -70,12 +70,13 @@ pub(super) fn add_substituted<const WORD: usize, const BYTE: usize, const TO: us
             core::arch::asm!(
                 "{t} = *(u16 *)({s} + {lane})",
                 "{t} += {tables}",
-                "{t} = *(u16 *)({t} + 2)",
+                "{t} = *(u16 *)({t} + {one})",
                 "{t} <<= {left}",
                 "{t} >>= {right}",
                 "{sum} ^= {t}",
                 sum = inout(reg) sum, t = out(reg) _, s = in(reg) states.as_ptr(), tables = in(reg) &raw const TABLES,
-                lane = const WORD * 8 + BYTE * 2,
+                lane = const lane(WORD, BYTE),
+                one = const lane(0, 1),
                 left = const (TO * 8).saturating_sub(3), right = const 3_usize.saturating_sub(TO * 8),
                 options(nostack)
             );
@@ -86,6 +87,12 @@ pub(super) fn add_substituted<const WORD: usize, const BYTE: usize, const TO: us
     {
         sum ^ u64::from(substituted(index(states[WORD], BYTE))) << (8 * TO)
     }
+}
+
+/// Where in memory the lane of a byte of a word is, bytes.
+#[cfg(target_arch = "bpf")]
+const fn lane(word: usize, byte: usize) -> usize {
+    8 * word + 2 * if cfg!(target_endian = "little") { byte } else { 3 - byte }
 }
 
 /// Number of the entry for a byte of a word.
