@@ -46,7 +46,7 @@ impl Counter {
     /// Block `number` of the key stream and the next one, both below [`MAX_BLOCKS`]. `states`: memory, whatever it holds.
     #[inline(always)]
     pub fn blocks(&self, keys: &RoundKeys, number: u32, states: &mut States) -> Stream {
-        [states[0], states[4]] = [self.last ^ spread(number & 0xff), self.last ^ spread(number + 1 & 0xff)];
+        [states[0], states[4]] = [self.last ^ spread(number & 0xff), self.last ^ spread((number + 1) & 0xff)];
         [states[0], states[4]] = [add::<0, 3>(self.first, states), add::<4, 3>(self.first, states)];
         let [a, b, c, d] = self.second;
         let (a, e) = (add::<0, 0>(a, states), add::<4, 0>(a, states));
@@ -177,10 +177,8 @@ mod tests {
             let mut states = [u64::MAX; 8];
             let counter = Counter::new(&keys, block, &mut states);
             let encrypted = |number| {
-                let block = block.map(u128::from);
-                let counter =
-                    block[0] << 96 | block[1] << 64 | block[2] << 32 | block[3] + u128::from(number);
-                u128::from_le_bytes(keys.encrypt_bytes(counter.to_be_bytes()))
+                let counter = block.map(u128::from).into_iter().fold(0, |all, word| all << 32 | word);
+                u128::from_le_bytes(keys.encrypt_bytes((counter + u128::from(number)).to_be_bytes()))
             };
             for number in 0..MAX_BLOCKS - 1 {
                 let [a, b, c, d] = counter.blocks(&keys, number, &mut states).map(u128::from);
