@@ -68,3 +68,44 @@ fn a_caller_with_the_callee_of_somebody_else() {
     assert_eq!(engine.ng.list().unwrap(), Vec::<String>::new());
     engine.daemon.stop().unwrap();
 }
+
+/// The caller of one call and the callee of another one: both calls are one from then on, under both names.
+#[test]
+fn and_so_are_parties_of_two_calls() {
+    if !available(XDP) {
+        return;
+    }
+    let mut engine = Engine::start(Table::Own, &[]).unwrap();
+    let mut first = engine.call(CALLER, CALLEE).unwrap();
+    engine.talk_in_kernel(&mut first, PACKETS).unwrap();
+    let mut second = engine.call(CALLER, CALLEE).unwrap();
+    engine.talk_in_kernel(&mut second, PACKETS).unwrap();
+    let request = json!({
+        "command": "connect", "call-id": first.id, "from-tag": first.from,
+        "to-call-id": second.id, "to-tag": second.to,
+    });
+    engine.ng.expect_ok(&request).unwrap();
+    let in_kernel = |engine: &Engine| {
+        let counts = flows::forwarded_of(engine.daemon.table(), &first.id, &first.from, &second.to).unwrap();
+        counts.is_some_and(|count| count.from_caller > 0 && count.from_callee > 0)
+    };
+    flows::wait_until("the kernel forwards between the two", || {
+        let (one, two) = exchange(&mut first.caller, &mut second.callee, 1, INTERVAL)?;
+        assert!(one.is_perfect(1) && two.is_perfect(1), "{one:?} {two:?}");
+        Ok(in_kernel(&engine))
+    })
+    .unwrap();
+    let (one, two) = exchange(&mut first.caller, &mut second.callee, PACKETS, INTERVAL).unwrap();
+    assert!(one.is_perfect(PACKETS) && two.is_perfect(PACKETS), "{one:?} {two:?}");
+    let mut listed = engine.ng.list().unwrap();
+    let mut both = vec![first.id.clone(), second.id.clone()];
+    listed.sort();
+    both.sort();
+    assert_eq!(listed, both);
+    let query = engine.ng.query(&second.id).unwrap();
+    let peers = json!([{"tag": second.to, "type": "offer/answer"}]);
+    assert_eq!(query["tags"][&first.from]["subscribers"], peers, "{query}");
+    engine.ng.expect_ok(&json!({"command": "delete", "call-id": second.id, "delete-delay": 0})).unwrap();
+    assert_eq!(engine.ng.list().unwrap(), Vec::<String>::new());
+    engine.daemon.stop().unwrap();
+}

@@ -35,8 +35,10 @@ pub(super) enum CallError {
     Unreadable,
     #[error("The call participants have no codec in common, and nothing is transcoded in this release")]
     NoCommonCodec,
-    #[error("Call participants of two calls cannot be connected in this release: leave out 'to-call-id'")]
-    TwoCalls,
+    #[error("No call has the to-call-id given")]
+    NoSecondCall,
+    #[error("Both calls have a call participant with tag '{0}': they cannot become one call")]
+    TagInBoth(String),
     #[error("The offer has no media that can be published")]
     NothingToPublish,
     #[error("Tag '{0}' belongs to a call participant that is no subscriber")]

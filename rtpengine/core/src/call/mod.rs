@@ -29,6 +29,7 @@ mod list;
 mod looping;
 mod media;
 mod media_flags;
+mod merge;
 mod mids;
 mod model;
 mod mux;

@@ -11,6 +11,7 @@ use super::{
     dialogue::{Dialogue, Kind},
     ice::AgentId,
     media::{Side, Sides},
+    merge::Alias,
     party::{Party, PartyId, Sent},
     quality::Quality,
     restraint::{OfCall, OfParty},
@@ -25,6 +26,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) id: Arc<str>,
+    /// Of calls that were merged into it.
+    pub(super) aliases: Vec<Alias>,
     pub(super) affinity: Affinity,
     pub(super) created: Now,
     pub(super) last_signal_unix_us: u64,
@@ -49,15 +52,16 @@ pub(super) struct Call {
     /// `generate RTCP`
     pub(super) generate_rtcp: bool,
     pub(super) quality: Quality,
-    next_party: u32,
-    next_agent: u32,
-    next_order: u64,
+    pub(super) next_party: u32,
+    pub(super) next_agent: u32,
+    pub(super) next_order: u64,
 }
 
 impl Call {
     pub(super) fn new(id: &str, affinity: Affinity, created: Now, proxy: Option<SocketAddr>) -> Self {
         Self {
             id: Arc::from(id),
+            aliases: Vec::new(),
             affinity,
             created,
             last_signal_unix_us: created.unix_us,
@@ -196,7 +200,7 @@ impl Call {
                 *dialogue.parties.get(side.other())
             };
             let is_other = peer != party || dialogue.kind == Kind::OfferAnswer;
-            if is_other && !peers.contains(&(peer, subscribed)) {
+            if is_other && !dialogue.is_left_by(party) && !peers.contains(&(peer, subscribed)) {
                 peers.push((peer, subscribed));
             }
         }

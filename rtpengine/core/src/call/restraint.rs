@@ -95,6 +95,17 @@ impl OfCall {
         self.ways.retain(|(.., restraint)| !restraint.is_none());
     }
 
+    /// Whom the ways are between.
+    pub(super) fn parties(&mut self) -> impl Iterator<Item = &mut PartyId> {
+        self.ways.iter_mut().flat_map(|(from, to, _)| [from, to])
+    }
+
+    /// Adds those of another call.
+    pub(super) fn take_in(&mut self, other: Self) {
+        self.whole = self.whole.and(other.whole);
+        self.ways.extend(other.ways);
+    }
+
     /// Forgets the ways of parties that are gone.
     pub(super) fn forget(&mut self, is_there: impl Fn(PartyId) -> bool) {
         self.ways.retain(|(from, to, _)| is_there(*from) && is_there(*to));

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Subscriptions of one call: more are a loop or an attack.
-const MAX_SUBSCRIPTIONS: usize = 256;
+pub(super) const MAX_SUBSCRIPTIONS: usize = 256;
 /// Bytes of a tag of ours: unique among all there ever are.
 const TAG_BYTES: usize = 10;
 

@@ -186,6 +186,7 @@ fn run(pair: &mut Pair, step: &Step) {
             Some(IceLite::Both),
             Some(IceLite::Off),
         ][(bits >> 3 & 7) as usize];
+        request.to_call_id = (step.command == 22 && bit(2)).then(|| format!("call{}", 1 - step.call));
         if step.body == 19 || bits >> 6 & 15 == 15 {
             request.flags.insert(Flag::Fragment);
         }

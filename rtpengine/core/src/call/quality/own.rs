@@ -123,6 +123,11 @@ impl Engine {
 }
 
 impl Own {
+    /// Goes on with the counts of another call too.
+    pub(super) fn take_in(&mut self, other: Self) {
+        self.counts.extend(other.counts);
+    }
+
     fn is_due(&mut self, now: Now) -> bool {
         let first = self.due_mono_us == 0;
         let due = self.due_mono_us <= now.mono_us;
