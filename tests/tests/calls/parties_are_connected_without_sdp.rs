@@ -62,8 +62,8 @@ fn a_caller_with_the_callee_of_somebody_else() {
     for endpoint in [&call.caller, &call.callee, &third, &fourth] {
         assert!(endpoint.receive_raw(Duration::ZERO).unwrap().is_none());
     }
-    let refused = engine.ng.request(&json!({"command": "mesh", "call-id": call.id})).unwrap();
-    assert_eq!(refused["error-reason"], "Command \"mesh\" is not supported by this version");
+    let refused = engine.ng.request(&json!({"command": "transform", "call-id": call.id})).unwrap();
+    assert_eq!(refused["error-reason"], "Command \"transform\" is not supported by this version");
     engine.ng.expect_ok(&json!({"command": "delete", "call-id": call.id, "delete-delay": 0})).unwrap();
     assert_eq!(engine.ng.list().unwrap(), Vec::<String>::new());
     engine.daemon.stop().unwrap();

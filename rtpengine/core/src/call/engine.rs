@@ -115,6 +115,9 @@ impl Engine {
             Command::SubscribeAnswer => self.subscribe_answer(now, request, plane),
             Command::Unsubscribe => self.unsubscribe(now, request, plane),
             Command::Connect => self.connect(now, request, plane),
+            Command::Mesh => self.mesh(now, request, plane),
+            Command::InjectStart => self.inject_start(now, request, plane),
+            Command::InjectStop => self.inject_stop(now, request, plane),
             Command::StartForwarding | Command::StopForwarding => self.forwarding(request),
             later @ (Command::StartRecording
             | Command::StopRecording
@@ -124,10 +127,7 @@ impl Engine {
             | Command::PlayDtmf
             | Command::Create
             | Command::CreateAnswer
-            | Command::Mesh
-            | Command::Transform
-            | Command::InjectStart
-            | Command::InjectStop) => Err(CallError::NotBuilt(later.wire_name())),
+            | Command::Transform) => Err(CallError::NotBuilt(later.wire_name())),
         };
         if result.is_ok()
             && matches!(request.command, Command::Offer | Command::Answer)

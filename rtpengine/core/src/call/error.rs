@@ -41,6 +41,20 @@ pub(super) enum CallError {
     TagInBoth(String),
     #[error("The offer has no media that can be published")]
     NothingToPublish,
+    #[error("No source-tag in message")]
+    NoSourceTag,
+    #[error("Nothing of that source is injected for the call participant with the to-tag given")]
+    NotInjected,
+    #[error("Call participant '{0}' cannot be made to hear itself: name two")]
+    SameParty(String),
+    #[error("Call participant '{0}' has no media; wait for its offer or answer")]
+    NoMedia(String),
+    #[error("Call has {0} injected ways already; stop those that are not needed")]
+    TooManyJoins(usize),
+    #[error("A mesh takes at least two call participants: name them in 'from-tags', or give 'all'")]
+    NoMesh,
+    #[error("Nobody sends anything to the call participant '{0}' yet, or nothing that is known by SDP")]
+    NothingSent(String),
     #[error("Tag '{0}' belongs to a call participant that is no subscriber")]
     TagInUse(String),
     #[error("Call has {0} subscriptions already; unsubscribe those that are not needed")]

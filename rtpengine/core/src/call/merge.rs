@@ -98,6 +98,7 @@ impl Call {
         let server = other.callback.or(other.proxy.map(|proxy| proxy.ip()));
         self.aliases.push(Alias { id: other.id, server });
         self.aliases.extend(other.aliases);
+        self.joins.extend(other.joins);
         self.parties.extend(other.parties);
         self.dialogues.extend(other.dialogues);
         self.sockets.extend(other.sockets);
@@ -120,6 +121,10 @@ impl Call {
             socket.dtls.parties().for_each(|party| shift.party(party));
         }
         self.restraint.parties().for_each(|party| shift.party(party));
+        for join in &mut self.joins {
+            shift.party(&mut join.from);
+            shift.party(&mut join.to);
+        }
         for agent in &mut self.agents {
             *agent = raised(*agent, shift.agent);
         }

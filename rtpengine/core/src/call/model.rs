@@ -10,6 +10,7 @@ use smallvec::SmallVec;
 use super::{
     dialogue::{Dialogue, Kind},
     ice::AgentId,
+    joins::Join,
     media::{Side, Sides},
     merge::Alias,
     party::{Party, PartyId, Sent},
@@ -49,6 +50,8 @@ pub(super) struct Call {
     pub(super) restraint: OfCall,
     /// Everything about it is logged, every packet in the kernel included.
     pub(super) debug: bool,
+    /// Who hears whom besides.
+    pub(super) joins: Vec<Join>,
     /// `generate RTCP`
     pub(super) generate_rtcp: bool,
     pub(super) quality: Quality,
@@ -77,6 +80,7 @@ impl Call {
             drop_traffic: false,
             restraint: OfCall::default(),
             debug: false,
+            joins: Vec::new(),
             generate_rtcp: false,
             quality: Quality::default(),
             next_party: 0,
@@ -224,6 +228,7 @@ impl Call {
     /// Drops parties that no dialogue names, and yields the sockets that no dialogue refers to.
     pub(super) fn sweep(&mut self) -> Vec<Socket> {
         self.prune_subscriptions();
+        self.prune_joins();
         let Self { parties, dialogues, sockets, restraint, .. } = self;
         parties.retain(|party| dialogues.iter().any(|dialogue| dialogue.has(party.id)));
         restraint.forget(|id| parties.iter().any(|party| party.id == id));

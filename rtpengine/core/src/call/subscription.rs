@@ -62,10 +62,6 @@ impl Engine {
         let tags: Vec<&str> =
             sources.iter().filter_map(|source| call.party(*source)).map(|party| party.tag()).collect();
         tracing::info!(target: "core", call = %call_id, "subscription '{tag}' to {tags:?} offered");
-        let mut warnings = warnings;
-        if request.has(Flag::Egress) {
-            warnings.push("Flag 'egress' ignored: what a party is sent cannot be subscribed to".to_owned());
-        }
         let mut reply = Dict::new().with("sdp", body);
         if let [tag] = tags.as_slice() {
             reply.push("from-tag", *tag);
@@ -205,7 +201,8 @@ fn offer(
     let direction = if request.has(Flag::Inactive) { Direction::Inactive } else { Direction::SendOnly };
     let mut previous =
         draft.call.dialogues.get(dialogue).map(|known| known.medias.clone()).unwrap_or_default();
-    let mut parts = Parts { keeps_mid: sources.len() == 1, direction, ..Parts::default() };
+    let egress = request.has(Flag::Egress);
+    let mut parts = Parts { keeps_mid: sources.len() == 1, direction, egress, ..Parts::default() };
     for source in sources {
         parts.add(&draft.call, *source, request.has(Flag::Siprec), options)?;
     }
@@ -286,6 +283,8 @@ struct Parts {
     has_ice: bool,
     keeps_mid: bool,
     direction: Direction,
+    /// What the parties are sent.
+    egress: bool,
 }
 
 impl Default for Parts {
@@ -299,6 +298,7 @@ impl Default for Parts {
             has_ice: false,
             keeps_mid: true,
             direction: Direction::SendOnly,
+            egress: false,
         }
     }
 }
@@ -313,8 +313,18 @@ impl Parts {
         options: sdp::ParseOptions,
     ) -> Result<(), CallError> {
         let dialogue = call.source_dialogue(party).ok_or(CallError::NoSource)?;
-        let side = dialogue.side_of(party, Side::Offerer).ok_or(CallError::NoSource)?;
-        let said = call.party(party).and_then(|party| party.said.clone()).ok_or(CallError::NoSource)?;
+        let own = dialogue.side_of(party, Side::Offerer).ok_or(CallError::NoSource)?;
+        // What a party is sent is described by the one that sends it.
+        let side = if self.egress { own.other() } else { own };
+        let speaker = call.party(*dialogue.parties.get(side));
+        let nothing = || match call.party(party).filter(|_| self.egress) {
+            Some(party) => CallError::NothingSent(party.tag().to_owned()),
+            None => CallError::NoSource,
+        };
+        if self.egress && (dialogue.kind != Kind::OfferAnswer || dialogue.is_left_by(party)) {
+            return Err(nothing());
+        }
+        let said = speaker.and_then(|party| party.said.clone()).ok_or_else(nothing)?;
         let session = sdp::parse(&said, options)?;
         let folded = twins::fold(&session, &dialogue.medias, side, false);
         let session = folded.map_or(session, |folded| folded.session);
@@ -338,7 +348,8 @@ impl Parts {
             self.sections.push(composed::copied(&session, media, &style));
             let codecs = media.codecs.iter().filter(|codec| !codec.is_supplemental());
             let formats: SmallVec<[u8; 8]> = codecs.map(|codec| codec.payload_type).collect();
-            self.medias.push((pair.carries, Source { party, media: media.index, formats }));
+            self.medias
+                .push((pair.carries, Source { party, egress: self.egress, media: media.index, formats }));
         }
         Ok(())
     }

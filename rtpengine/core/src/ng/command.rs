@@ -134,7 +134,10 @@ impl Command {
             | Self::Unsubscribe
             | Self::StartForwarding
             | Self::StopForwarding
-            | Self::Connect => true,
+            | Self::Connect
+            | Self::Mesh
+            | Self::InjectStart
+            | Self::InjectStop => true,
             Self::StartRecording
             | Self::StopRecording
             | Self::PauseRecording
@@ -143,10 +146,7 @@ impl Command {
             | Self::PlayDtmf
             | Self::Create
             | Self::CreateAnswer
-            | Self::Mesh
-            | Self::Transform
-            | Self::InjectStart
-            | Self::InjectStop => false,
+            | Self::Transform => false,
         }
     }
 

@@ -138,6 +138,7 @@ names! {
         FromTag Built ["from-tag"];
         ToTag Built ["to-tag"];
         ToCallId Built ["to-call-id"];
+        SourceTag Built ["source-tag"];
         ViaBranch Built ["via-branch"];
         Label Built ["label", "from-label"];
         ToLabel Built ["to-label"];
@@ -212,7 +213,6 @@ names! {
         SdpAttr Built ["sdp-attr"];
         SipCode Harmless ["SIP code"];
         SipMessageType Harmless ["SIP message type"];
-        SourceTag NotYet ["source-tag"];
         StartPos NotYet ["start-pos"];
         T38Version NotYet ["T.38 version"];
         Template Built ["template"];

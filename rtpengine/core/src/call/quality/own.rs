@@ -214,7 +214,22 @@ fn legs(call: &Call) -> SmallVec<[Leg; 2]> {
             }
         }
     }
+    legs.extend(subscribed(call));
     legs
+}
+
+/// From the sources of subscriptions to those that have them.
+fn subscribed(call: &Call) -> impl Iterator<Item = Leg> {
+    let answered = call.dialogues.iter().filter(|dialogue| dialogue.answered);
+    answered.flat_map(|dialogue| &dialogue.medias).filter_map(|pair| {
+        let source = pair.source.as_ref().filter(|source| !source.egress)?;
+        let face = pair.faces.get(Side::Answerer);
+        let media = face.way_out()?;
+        let dialogue = call.source_dialogue(source.party)?;
+        let side = dialogue.side_of(source.party, Side::Offerer)?;
+        let other = dialogue.medias.get(source.media)?.faces.get(side).way_out()?;
+        Some(Leg { media, other, reports: face.rtcp_way_out().unwrap_or(media) })
+    })
 }
 
 /// What was measured of a stream.
