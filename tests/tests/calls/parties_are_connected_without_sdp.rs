@@ -109,3 +109,45 @@ fn and_so_are_parties_of_two_calls() {
     assert_eq!(engine.ng.list().unwrap(), Vec::<String>::new());
     engine.daemon.stop().unwrap();
 }
+
+/// A party that the daemon has offered media to by itself, and the caller of a call.
+#[test]
+fn and_so_is_a_party_with_an_offer_of_our_own() {
+    if !available(XDP) {
+        return;
+    }
+    let mut engine = Engine::start(Table::Own, &[]).unwrap();
+    let mut call = engine.call(CALLER, CALLEE).unwrap();
+    engine.talk_in_kernel(&mut call, PACKETS).unwrap();
+    let mut party = Endpoint::bind_in(&engine.trio.callee, CALLEE.parse().unwrap(), 0, 0x7777).unwrap();
+    let create = json!({
+        "command": "create", "call-id": call.id, "from-tag": "new", "interface": "right",
+        "codec": {"offer": ["PCMA", "telephone-event"]},
+    });
+    let reply = engine.ng.expect_ok(&create).unwrap();
+    let media = sdp::first_media(reply["sdp"].as_str().unwrap()).unwrap();
+    assert!(media.lines[0].ends_with("RTP/AVP 8 101") && media.has("a=sendrecv"), "{reply}");
+    party.remote = Some(SocketAddr::new(media.address, media.port));
+    let local = party.local().unwrap();
+    let answer = json!({
+        "command": "create answer", "call-id": call.id, "from-tag": "new",
+        "sdp": sdp::audio(local.ip(), local.port()),
+    });
+    engine.ng.expect_ok(&answer).unwrap();
+    let connect = json!({"command": "connect", "call-id": call.id, "from-tag": call.from, "to-tag": "new"});
+    engine.ng.expect_ok(&connect).unwrap();
+    let in_kernel = |engine: &Engine| {
+        let counts = flows::forwarded_of(engine.daemon.table(), &call.id, &call.from, "new").unwrap();
+        counts.is_some_and(|count| count.from_caller > 0 && count.from_callee > 0)
+    };
+    flows::wait_until("the kernel forwards between the two", || {
+        let (one, two) = exchange(&mut call.caller, &mut party, 1, INTERVAL)?;
+        assert!(one.is_perfect(1) && two.is_perfect(1), "{one:?} {two:?}");
+        Ok(in_kernel(&engine))
+    })
+    .unwrap();
+    let (one, two) = exchange(&mut call.caller, &mut party, PACKETS, INTERVAL).unwrap();
+    assert!(one.is_perfect(PACKETS) && two.is_perfect(PACKETS), "{one:?} {two:?}");
+    engine.ng.expect_ok(&json!({"command": "delete", "call-id": call.id, "delete-delay": 0})).unwrap();
+    engine.daemon.stop().unwrap();
+}

@@ -115,6 +115,8 @@ impl Engine {
             Command::SubscribeAnswer => self.subscribe_answer(now, request, plane),
             Command::Unsubscribe => self.unsubscribe(now, request, plane),
             Command::Connect => self.connect(now, request, plane),
+            Command::Create => self.create(now, source, request, plane),
+            Command::CreateAnswer => self.create_answer(now, request, plane),
             Command::Mesh => self.mesh(now, request, plane),
             Command::InjectStart => self.inject_start(now, request, plane),
             Command::InjectStop => self.inject_stop(now, request, plane),
@@ -125,8 +127,6 @@ impl Engine {
             | Command::PlayMedia
             | Command::StopMedia
             | Command::PlayDtmf
-            | Command::Create
-            | Command::CreateAnswer
             | Command::Transform) => Err(CallError::NotBuilt(later.wire_name())),
         };
         if result.is_ok()

@@ -41,6 +41,14 @@ pub(super) enum CallError {
     TagInBoth(String),
     #[error("The offer has no media that can be published")]
     NothingToPublish,
+    #[error("Tag '{0}' belongs to a call participant that talks to somebody already; choose another one")]
+    TagTaken(String),
+    #[error("Nothing was offered to tag '{0}' by 'create'")]
+    NotCreated(String),
+    #[error("Codec '{0}' cannot be offered: write its name as NAME/RATE[/CHANNELS]")]
+    UnknownCodec(String),
+    #[error("More than {0} codecs to offer")]
+    TooManyCodecs(usize),
     #[error("No source-tag in message")]
     NoSourceTag,
     #[error("Nothing of that source is injected for the call participant with the to-tag given")]

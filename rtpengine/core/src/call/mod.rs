@@ -9,6 +9,7 @@ mod bundle;
 mod codecs;
 mod composed;
 mod connect;
+mod create;
 mod delete;
 mod dialogue;
 mod direction;

@@ -178,7 +178,7 @@ fn locate(call: &mut Call, tag: &str, source: Option<PartyId>, now: Now) -> Resu
 }
 
 /// The tag of a subscription that was given none.
-fn new_tag(draft: &mut Draft<'_>) -> String {
+pub(super) fn new_tag(draft: &mut Draft<'_>) -> String {
     let mut bytes = [0; TAG_BYTES];
     draft.fill(&mut bytes);
     let mut tag = String::with_capacity(2 * TAG_BYTES);
@@ -364,7 +364,7 @@ fn refused_codec(medias: &[MediaPair], answer: &[Media<'_>]) -> Option<u8> {
 }
 
 /// The request as one about the subscriber alone: there is no sender whose interface or address could be meant.
-fn towards_subscriber(request: &Request) -> Request {
+pub(super) fn towards_subscriber(request: &Request) -> Request {
     let interface = request.to_interface.clone().or_else(|| request.interface.clone());
     Request {
         to_interface: interface.or_else(|| request.from_interface.clone()),

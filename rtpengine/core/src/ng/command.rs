@@ -135,6 +135,8 @@ impl Command {
             | Self::StartForwarding
             | Self::StopForwarding
             | Self::Connect
+            | Self::Create
+            | Self::CreateAnswer
             | Self::Mesh
             | Self::InjectStart
             | Self::InjectStop => true,
@@ -144,8 +146,6 @@ impl Command {
             | Self::PlayMedia
             | Self::StopMedia
             | Self::PlayDtmf
-            | Self::Create
-            | Self::CreateAnswer
             | Self::Transform => false,
         }
     }

@@ -27,6 +27,7 @@ mod media_are_published_and_subscribed_to;
 mod no_order_of_commands_leaks;
 mod pair;
 mod parties_are_connected_without_sdp;
+mod parties_are_offered_media_by_us;
 mod parties_hear_others_besides;
 mod phone;
 mod ports_run_out_and_come_back;

@@ -30,7 +30,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..28, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..27, any::<u64>());
+    let step = (0u8..29, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..27, any::<u64>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -155,6 +155,7 @@ fn run(pair: &mut Pair, step: &Step) {
         19 => [Command::BlockMedia, Command::UnblockMedia][(step.flags & 1) as usize],
         20 => [Command::SilenceMedia, Command::UnsilenceMedia][(step.flags & 1) as usize],
         22 => Command::Connect,
+        27 => [Command::Create, Command::CreateAnswer][(step.flags & 1) as usize],
         21 => [Command::BlockDtmf, Command::UnblockDtmf][(step.flags & 1) as usize],
         23 => return talk(pair, step.flags),
         24 | 25 => return legacy(pair, step),

@@ -211,11 +211,8 @@ fn agents_and_keys_come_along() {
 fn what_is_not_built_is_refused_by_name() {
     let mut pair = Pair::new();
     pair.call();
-    for command in [Command::Create, Command::CreateAnswer, Command::Transform] {
-        let reply = pair.send(&Pair::request(command, "ft", "tt", "", |_| {}));
-        let expected = format!("Command '{}' is not available in this release", command.wire_name());
-        assert_eq!(error(&reply), expected);
-    }
+    let reply = pair.send(&Pair::request(Command::Transform, "ft", "tt", "", |_| {}));
+    assert_eq!(error(&reply), "Command 'transform' is not available in this release");
 }
 
 #[test]
