@@ -79,6 +79,9 @@ pub trait MediaPlane {
     /// Closes a socket opened by [`MediaPlane::open`] that was never configured (rollback of a failed request).
     fn abandon(&mut self, stream: StreamId);
 
+    /// The sockets of one call belong to another one from now on: the shard of `to` owns all of them.
+    fn unite(&mut self, from: Affinity, to: Affinity);
+
     /// Fills `bytes` for use as SRTP keys: nobody can predict them.
     ///
     /// # Errors

@@ -220,6 +220,8 @@ impl Face {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) party: PartyId,
+    /// What the party is sent, instead of what it sends.
+    pub(super) egress: bool,
     /// Its index in the dialogue of the party.
     pub(super) media: usize,
     /// Payload types offered to the subscriber, those aside that only accompany media.

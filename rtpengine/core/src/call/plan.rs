@@ -11,6 +11,7 @@ use super::{
     engine::{CallKey, Engine},
     fanout,
     ice::Standing,
+    joins,
     media::{Carries, Face, MediaPair, Side},
     media_flags,
     model::Call,
@@ -157,6 +158,8 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
         wire.relay.rtcp_sinks.retain(fits);
     }
     fanout::fan_out(call, &mut wires);
+    joins::fan_out(call, &mut wires);
+    fanout::follow_egress(call, &mut wires);
     restraint::restrain(call, &mut wires);
     wires
 }

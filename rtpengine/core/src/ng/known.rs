@@ -139,6 +139,7 @@ names! {
         FromTag Built ["from-tag"];
         ToTag Built ["to-tag"];
         ToCallId Built ["to-call-id"];
+        SourceTag Built ["source-tag"];
         ViaBranch Built ["via-branch"];
         Label Built ["label", "from-label"];
         ToLabel Built ["to-label"];
@@ -214,7 +215,6 @@ names! {
         SdpMediaRemove Built ["sdp-media-remove"];
         SipCode Harmless ["SIP code"];
         SipMessageType Harmless ["SIP message type"];
-        SourceTag NotYet ["source-tag"];
         StartPos NotYet ["start-pos"];
         T38Version NotYet ["T.38 version"];
         Template Built ["template"];

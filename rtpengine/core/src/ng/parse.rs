@@ -100,6 +100,7 @@ impl Request {
             Key::FromTag => self.from_tag = identifier(key, value)?,
             Key::ToTag => self.to_tag = identifier(key, value)?,
             Key::ToCallId => self.to_call_id = identifier(key, value)?,
+            Key::SourceTag => self.source_tag = identifier(key, value)?,
             Key::ViaBranch => self.via_branch(value)?,
             Key::Label => self.label = identifier(key, value)?,
             Key::ToLabel => self.to_label = identifier(key, value)?,
@@ -223,7 +224,6 @@ impl Request {
             | Key::RepeatTimes
             | Key::SipCode
             | Key::SipMessageType
-            | Key::SourceTag
             | Key::StartPos
             | Key::T38Version
             | Key::Trigger

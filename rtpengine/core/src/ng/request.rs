@@ -149,6 +149,8 @@ pub struct Request {
     pub from_tags: Vec<String>,
     /// `to-tag`.
     pub to_tag: Option<String>,
+    /// `source-tag`.
+    pub source_tag: Option<String>,
     /// `to-call-id`.
     pub to_call_id: Option<String>,
     /// `via-branch`.
@@ -245,6 +247,7 @@ impl Request {
             from_tag: None,
             from_tags: Vec::new(),
             to_tag: None,
+            source_tag: None,
             to_call_id: None,
             via_branch: None,
             label: None,

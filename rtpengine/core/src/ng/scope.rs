@@ -164,6 +164,39 @@ const SUBSCRIBE_ANSWER: &[Key] = &[
     Key::XmlrpcCallback,
 ];
 
+/// Like [`SUBSCRIBE_REQUEST`], but there is no party to hear.
+const CREATE: &[Key] = &[
+    Key::AddressFamily,
+    Key::CallId,
+    Key::Codec,
+    Key::Direction,
+    Key::DropTraffic,
+    Key::Dtls,
+    Key::DtlsFingerprint,
+    Key::EndpointLearning,
+    Key::FromInterface,
+    Key::FromTag,
+    Key::GenerateRtcp,
+    Key::Ice,
+    Key::IceLite,
+    Key::Interface,
+    Key::Label,
+    Key::MediaAddress,
+    Key::MediaEcho,
+    Key::Metadata,
+    Key::Osrtp,
+    Key::Ptime,
+    Key::RtcpMux,
+    Key::Sdes,
+    Key::SdpAttr,
+    Key::SetLabel,
+    Key::ToInterface,
+    Key::ToTag,
+    Key::Tos,
+    Key::TransportProtocol,
+    Key::XmlrpcCallback,
+];
+
 /// What names parties in `block media` and the like.
 const RESTRAIN: &[Key] = &[
     Key::Address,
@@ -254,6 +287,19 @@ const SUBSCRIBE_REQUEST_FLAGS: &[Flag] = &[
     Flag::Siprec,
     Flag::StaticCodecs,
     Flag::StripExtmap,
+    Flag::TrickleIce,
+    Flag::WebRtc,
+];
+
+const CREATE_FLAGS: &[Flag] = &[
+    Flag::Debug,
+    Flag::FullRtcpAttribute,
+    Flag::GenerateMid,
+    Flag::GenerateRtcp,
+    Flag::Inactive,
+    Flag::NoRtcpAttribute,
+    Flag::NoTlsId,
+    Flag::PadCrypto,
     Flag::TrickleIce,
     Flag::WebRtc,
 ];
@@ -349,19 +395,40 @@ const fn lists(command: Command) -> Option<Lists> {
             passed_keys: &[],
             passed_flags: &[],
         },
+        Command::Connect => Lists {
+            keys: &[&[Key::CallId, Key::FromTag, Key::ToTag, Key::ToCallId]],
+            flags: &[&[Flag::Debug]],
+            passed_keys: &[],
+            passed_flags: &[&[Flag::Directional]],
+        },
+        Command::Create => {
+            Lists { keys: &[CREATE], flags: &[CREATE_FLAGS], passed_keys: &[], passed_flags: &[] }
+        }
+        Command::CreateAnswer => Lists {
+            keys: &[SUBSCRIBE_ANSWER, &[Key::FromTag]],
+            flags: &[SUBSCRIBE_ANSWER_FLAGS],
+            passed_keys: &[],
+            passed_flags: &[],
+        },
+        Command::Mesh => Lists {
+            keys: &[&[Key::Address, Key::All, Key::CallId, Key::FromTag, Key::FromTags, Key::Label]],
+            flags: &[&[Flag::All, Flag::Debug]],
+            passed_keys: &[],
+            passed_flags: &[&[Flag::Directional]],
+        },
+        Command::InjectStart | Command::InjectStop => Lists {
+            keys: &[&[Key::CallId, Key::ToTag, Key::SourceTag]],
+            flags: &[&[Flag::Debug]],
+            passed_keys: &[],
+            passed_flags: &[],
+        },
         Command::StartRecording
         | Command::StopRecording
         | Command::PauseRecording
         | Command::PlayMedia
         | Command::StopMedia
         | Command::PlayDtmf
-        | Command::Connect
-        | Command::Create
-        | Command::CreateAnswer
-        | Command::Mesh
-        | Command::Transform
-        | Command::InjectStart
-        | Command::InjectStop => return None,
+        | Command::Transform => return None,
     };
     Some(lists)
 }

@@ -114,6 +114,7 @@ pub const KEYS: &[(Key, &str, &str)] = &[
         r#"["load limit"]"#,
         "`load limit`: a limit that is reached is answered with `\"result\": \"load limit\"` and a `message` instead of an error",
     ),
+    (Key::SourceTag, r#""announcer""#, "tag of the party that is to be heard besides"),
     (Key::ToCallId, r#""9aa1bf4e""#, "Call-ID of the other party"),
     (Key::ToInterface, r#""pub""#, "interface towards the receiver of the message"),
     (

@@ -79,7 +79,20 @@ pub const PAGES: &[Page] = &[
         &["Publishing and subscribing"],
         ""
     ),
-    page!("connect", "`connect` and other commands without offers and answers", &[], &[], ""),
+    page!(
+        "connect",
+        "`connect`, `create`, `create answer`, `inject start`, `inject stop`, `mesh`",
+        &[
+            Command::Connect,
+            Command::Create,
+            Command::CreateAnswer,
+            Command::InjectStart,
+            Command::InjectStop,
+            Command::Mesh,
+        ],
+        &[],
+        ""
+    ),
     page!("recording", "`start recording`, `stop recording`, `pause recording`", &[], &[], ""),
     page!("media", "`play media`, `stop media`, `play DTMF`", &[], &[], ""),
     page!("codecs", "Codecs", &[], &[], include_str!("codecs.md")),

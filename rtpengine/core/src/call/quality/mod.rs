@@ -226,6 +226,16 @@ impl Quality {
         self.sources.iter_mut().find(|source| source.ssrc == ssrc)
     }
 
+    /// Adds what is known of another call, as far as there is room.
+    pub(super) fn take_in(&mut self, other: Self) {
+        for source in other.sources {
+            if self.sources.len() < MAX_SOURCES && self.find(source.ssrc).is_none() {
+                self.sources.push(source);
+            }
+        }
+        self.own.take_in(other.own);
+    }
+
     fn source(&mut self, ssrc: u32, stream: StreamId) -> &mut Source {
         let index = self.sources.iter().position(|source| source.ssrc == ssrc).unwrap_or_else(|| {
             if self.sources.len() >= MAX_SOURCES
