@@ -3,7 +3,7 @@
 use crate::{srtp::Suite, words};
 
 /// Changed whenever a layout below changes. The daemon refuses to share pinned maps of another version and migrates them.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 /// Tables are numbered 0 to 63.
 pub const MAX_TABLES: u32 = 64;
 /// Flows per network namespace, shared by its tables.
@@ -16,6 +16,8 @@ pub const MAX_CHUNKS: u32 = MAX_FLOWS / SLOTS_PER_CHUNK;
 pub const MAX_SSRCS: usize = 4;
 /// Payload types listed per flow.
 pub const MAX_PAYLOAD_TYPES: usize = 32;
+/// Patterns of silence per output.
+pub const MAX_SILENCE: usize = 3;
 
 /// `map_flags` of the flows map (hash of `MAX_FLOWS` entries): `BPF_F_NO_PREALLOC`.
 pub const FLOWS_MAP_FLAGS: u32 = 1 << 0;
@@ -88,6 +90,14 @@ pub const FLOW_REWRITE_RTP: u32 = 1 << 10;
 /// Packets arrive by a device whose peer leaves the UDP checksum to hardware that never sees them (veth): what stands in
 /// the field cannot be built on. They leave without one over IPv4, with a freshly computed one over IPv6.
 pub const FLOW_NO_CHECKSUM_IN: u32 = 1 << 11;
+/// Only payload types in `passing_types` reach the output; others are counted and dropped
+/// ([`crate::reason::Reason::PayloadBlocked`]).
+pub const FLOW_BLOCK: u32 = 1 << 12;
+/// Payloads of the types listed in `silence` are replaced.
+pub const FLOW_SILENCE: u32 = 1 << 13;
+/// With [`FLOW_REWRITE_RTP`]: every packet's SSRC has the bits of `ssrcs[0].ssrc_out` turned over, and nothing else of RTP
+/// is rewritten.
+pub const FLOW_TURN_SSRC: u32 = 1 << 14;
 /// Emit an aya-log message per packet.
 pub const FLOW_DEBUG: u32 = 1 << 31;
 
@@ -103,6 +113,18 @@ pub struct SsrcRewrite {
     pub seq_offset: u16,
     /// Zero.
     pub pad: u16,
+}
+
+/// What silence looks like in some payload types.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SilencePattern {
+    /// These; as [`FlowValue::payload_types`]. One that several patterns list is nobody's.
+    pub payload_types: [u64; 2],
+    /// What every byte of the payload becomes.
+    pub byte: u8,
+    /// Zero.
+    pub pad: [u8; 7],
 }
 
 /// The static part of a flow. Replaced as a whole by userspace, only read by the program.
@@ -153,6 +175,10 @@ pub struct FlowValue {
     pub payload_types: [u64; 2],
     /// RTP rewriting by SSRC.
     pub ssrcs: [SsrcRewrite; MAX_SSRCS],
+    /// Bit n set: payload type n reaches the output ([`FLOW_BLOCK`]); as `payload_types`.
+    pub passing_types: [u64; 2],
+    /// What is silenced ([`FLOW_SILENCE`]).
+    pub silence: [SilencePattern; MAX_SILENCE],
 }
 
 impl FlowValue {
@@ -332,7 +358,7 @@ const _: () = {
     assert!(size_of::<FlowKey>() == 24 && align_of::<FlowKey>() == 8);
     assert!(size_of::<KeyWords>() == 24 && align_of::<KeyWords>() == 8);
     assert!(size_of::<SsrcRewrite>() == 12);
-    assert!(size_of::<FlowValue>() == 168 && align_of::<FlowValue>() == 8);
+    assert!(size_of::<FlowValue>() == 256 && align_of::<FlowValue>() == 8);
     assert!(offset_of!(FlowValue, expect_addr) == 16);
     assert!(offset_of!(FlowValue, src_addr) == 32);
     assert!(offset_of!(FlowValue, dst_addr) == 48);
@@ -343,6 +369,7 @@ const _: () = {
     assert!(offset_of!(FlowValue, idle_limit_ns) == 96);
     assert!(offset_of!(FlowValue, payload_types) == 104);
     assert!(offset_of!(FlowValue, ssrcs) == 120);
+    assert!(offset_of!(FlowValue, passing_types) == 168);
     assert!(size_of::<SsrcStats>() == 32 && offset_of!(SsrcStats, packets) == 8);
     assert!(size_of::<FlowStats>() == 192 && offset_of!(FlowStats, ssrcs) == 32);
     assert!(size_of::<FlowInfo>() == 712);

@@ -7,6 +7,7 @@ use crate::{
     },
     packet::{Kind, Rtp, classify},
     reason::Reason,
+    restraint,
 };
 
 /// Whether the flow handles packets at all. `now_ns` and `last_seen_ns`: `CLOCK_MONOTONIC`.
@@ -63,13 +64,8 @@ pub fn rtp(flow: &FlowValue, rtp: &Rtp, payload_len: usize) -> Result<(), Reason
     if rtp.min_len() > payload_len {
         return Err(Reason::NotRtp);
     }
-    if flow.flags & FLOW_PT_FILTER != 0 {
-        let payload_type = rtp.payload_type();
-        let [low, high] = flow.payload_types;
-        let word = if payload_type < 64 { low } else { high };
-        if (word >> (payload_type & 63)) & 1 == 0 {
-            return Err(Reason::PayloadType);
-        }
+    if flow.flags & FLOW_PT_FILTER != 0 && !restraint::lists(flow.payload_types, rtp.payload_type()) {
+        return Err(Reason::PayloadType);
     }
     if rtp.ssrc == [0; 4] {
         return Err(Reason::SsrcUnknown);
@@ -140,7 +136,11 @@ impl Verdict {
             Self::Forward
         } else if matches!(
             reason,
-            Reason::SourceDrop | Reason::Blackhole | Reason::SrtpAuthentication | Reason::SrtpReplay
+            Reason::SourceDrop
+                | Reason::Blackhole
+                | Reason::SrtpAuthentication
+                | Reason::SrtpReplay
+                | Reason::PayloadBlocked
         ) {
             Self::Drop
         } else {

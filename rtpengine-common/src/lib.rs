@@ -15,6 +15,7 @@ pub mod checksum;
 pub mod packet;
 pub mod pins;
 pub mod reason;
+pub mod restraint;
 pub mod rewrite;
 pub mod settle;
 pub mod shared_word;

@@ -57,6 +57,8 @@ pub enum Reason {
     SrtpReplay = 24,
     /// The keys of the flow's SRTP context are not there.
     NoContext = 25,
+    /// Payload type that does not reach the receiver, because media is blocked or silenced: dropped.
+    PayloadBlocked = 26,
 
     // Per stream, given by userspace.
     /// No packets yet, or the endpoint is still being learned.
@@ -97,15 +99,13 @@ pub enum Reason {
     Srtp = 81,
     /// Encrypted on one side at least, and the keys are not agreed on or not known: nothing is forwarded.
     NoKeys = 82,
-    /// Media goes back to the party it comes from, as another stream, which is done in userspace.
-    Echo = 83,
     /// Nothing is sent to the receiver before something has come from it (`NAT-wait`).
     NatWait = 84,
     /// Packets are judged by their length, which is done in userspace; those that are too short are dropped.
     PacketLength = 85,
-    /// `block media`: media from this party does not reach the other one.
+    /// `block media`: media from this party does not reach the other one. Dropped by the relay.
     Blocked = 86,
-    /// `silence media`: the payload is replaced, which is done in userspace.
+    /// `silence media`: the payload is replaced, for more payload types than the kernel path knows patterns of.
     Silenced = 87,
     /// Several m-lines share the port and go different ways, and their payload types do not tell them apart.
     Bundle = 88,
@@ -116,7 +116,7 @@ pub const PACKET_REASONS: u32 = 32;
 
 impl Reason {
     /// The per-packet reasons, in the order of their numbers.
-    pub const OF_PACKETS: [Self; 26] = [
+    pub const OF_PACKETS: [Self; 27] = [
         Self::Forwarded,
         Self::Malformed,
         Self::NotIp,
@@ -143,6 +143,7 @@ impl Reason {
         Self::SrtpAuthentication,
         Self::SrtpReplay,
         Self::NoContext,
+        Self::PayloadBlocked,
     ];
 
     /// The per-packet reason of a number; `None` for one of a newer program.

@@ -4,7 +4,7 @@
 //! before anything is stored, so a packet that cannot be rewritten is handed up untouched.
 
 use crate::{
-    abi::{FLOW_REWRITE_RTP, FLOW_SET_TOS, FlowValue, SsrcRewrite},
+    abi::{FLOW_REWRITE_RTP, FLOW_SET_TOS, FLOW_TURN_SSRC, FlowValue, SsrcRewrite},
     checksum::Difference,
     packet::{Ipv4, Ipv4Udp, Ipv6, Ipv6Udp, Rtp, Udp},
     reason::Reason,
@@ -126,10 +126,14 @@ pub fn rtp(old: &Rtp, flow: &FlowValue) -> Result<Option<(Rtp, Difference)>, Rea
     if flow.flags & FLOW_REWRITE_RTP == 0 {
         return Ok(None);
     }
-    let entry = entry(flow, old.ssrc).ok_or(Reason::SsrcUnknown)?;
+    let turns = flow.flags & FLOW_TURN_SSRC != 0;
+    let [first, ..] = &flow.ssrcs;
+    let entry = if turns { first } else { entry(flow, old.ssrc).ok_or(Reason::SsrcUnknown)? };
     let mut new = *old;
     new.sequence = u16::from_be_bytes(old.sequence).wrapping_add(entry.seq_offset).to_be_bytes();
-    new.ssrc = entry.ssrc_out;
+    // Calculated: a choice here leaves the header in pieces on the stack, which the verifier refuses.
+    let kept = u32::from_ne_bytes(old.ssrc) & u32::from(turns).wrapping_neg();
+    new.ssrc = (u32::from_ne_bytes(entry.ssrc_out) ^ kept).to_ne_bytes();
     let difference = Difference::NONE.replace2(old.sequence, new.sequence).replace4(old.ssrc, new.ssrc);
     Ok(Some((new, difference)))
 }

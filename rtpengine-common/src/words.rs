@@ -51,60 +51,13 @@ pub fn masked<const MASK: u64>(value: u64) -> u64 {
     }
 }
 
-/// `sum`, with the word of 32 bits added in GF(2) that lies `AT` bytes behind `table` and `offset & MASK` bytes more, of
-/// which the bits in `KEEP` (sign-extended) count.
+/// Two sums, with the words added in GF(2) that lie `AT` bytes behind `table` and `offset & MASK` bytes more.
 ///
 /// On BPF in its place, neither earlier nor later: the compiler would do many of them side by side, and leave most of it
-/// on the stack, which is small. Of 64 bits, or it would clear the upper half each time.
+/// on the stack, which is small.
 ///
 /// # Safety
-/// Every such word lies in the table, aligned.
-#[inline(always)]
-// SAFETY: the section above is the contract; the callers keep it.
-pub unsafe fn look_up<const AT: usize, const MASK: u64, const KEEP: i32>(
-    sum: u64,
-    table: *const u32,
-    offset: u64,
-) -> u64 {
-    #[cfg(target_arch = "bpf")]
-    {
-        let mut sum = sum;
-        // SAFETY: by contract. It is not said to leave memory alone, so that it stays in its place.
-        unsafe {
-            if KEEP == -1 {
-                core::arch::asm!(
-                    "{0} &= {3}",
-                    "{0} += {1}",
-                    "{0} = *(u32 *)({0} + {4})",
-                    "{2} ^= {0}",
-                    inout(reg) offset => _, in(reg) table, inout(reg) sum, const MASK, const AT, options(nostack)
-                );
-            } else {
-                core::arch::asm!(
-                    "{0} &= {3}",
-                    "{0} += {1}",
-                    "{0} = *(u32 *)({0} + {4})",
-                    "{0} &= {5}",
-                    "{2} ^= {0}",
-                    inout(reg) offset => _, in(reg) table, inout(reg) sum,
-                    const MASK, const AT, const KEEP, options(nostack)
-                );
-            }
-        }
-        sum
-    }
-    #[cfg(not(target_arch = "bpf"))]
-    {
-        // SAFETY: by contract.
-        let word = unsafe { table.byte_add(AT + (offset & MASK) as usize).read() };
-        sum ^ u64::from(word & KEEP as u32)
-    }
-}
-
-/// As [`look_up`], of two words.
-///
-/// # Safety
-/// As [`look_up`].
+/// Every such pair lies in the table, aligned.
 // SAFETY: the section above is the contract; the callers keep it.
 #[inline(always)]
 pub unsafe fn look_up_pair<const AT: usize, const MASK: u64>(
@@ -113,7 +66,7 @@ pub unsafe fn look_up_pair<const AT: usize, const MASK: u64>(
     offset: u64,
 ) -> [u64; 2] {
     #[cfg(target_arch = "bpf")]
-    // SAFETY: as in `look_up`.
+    // SAFETY: by contract. It is not said to leave memory alone, so that it stays in its place.
     unsafe {
         core::arch::asm!(
             "{0} &= {5}",

@@ -10,6 +10,7 @@ mod ingress;
 mod maps;
 mod packet;
 mod pipeline;
+mod silence;
 mod srtp;
 
 use aya_ebpf::{bindings::xdp_action, macros::xdp, programs::XdpContext};

@@ -7,6 +7,7 @@ use rtpengine_common::{
     checksum::Difference,
     packet::{ETHERTYPE_IPV4, ETHERTYPE_IPV6, Frame as _, Ipv4Udp, Ipv6Udp, Link, Rtp, Udp},
     reason::Reason,
+    restraint,
     rewrite::{self, Checksum},
 };
 
@@ -15,7 +16,7 @@ use crate::{
     ingress::Ingress,
     maps::{FLOWS, STATS},
     packet::Packet,
-    srtp,
+    silence, srtp,
 };
 
 /// Handles one frame; returns the XDP action.
@@ -93,22 +94,31 @@ fn forward<I: Ingress>(
     let slot = counters::source(stats, flow.slot, u32::from_be_bytes(rtp.ssrc)).ok_or(Reason::SsrcUnknown)?;
     let network_len = egress::network_len(flow) + size_of::<Udp>() + payload_len;
     let old_rtp = *rtp;
-    if let Err(reason) = admit::egress(flow, network_len) {
-        if matches!(reason, Reason::Blackhole) {
+    let payload_type = old_rtp.payload_type();
+    if let Err(reason) =
+        restraint::admit(flow, payload_type).and_then(|()| admit::egress(flow, network_len))
+    {
+        if matches!(reason, Reason::Blackhole | Reason::PayloadBlocked) {
             counters::accepted(stats, slot, &old_rtp, payload_len, now_ns);
         }
         return Err(reason);
     }
-    let (new_rtp, difference) = match rewrite::rtp(&old_rtp, flow)? {
+    let (new_rtp, header_difference) = match rewrite::rtp(&old_rtp, flow)? {
         Some(rewritten) => rewritten,
         None => (old_rtp, Difference::NONE),
+    };
+    // What is computed anew below covers the new payload already.
+    let difference = match restraint::silence(flow, payload_type) {
+        Some(byte) => header_difference
+            .and(silence::fill(ctx, headers_len, payload_len, byte).ok_or(Reason::RewriteFailed)?),
+        None => header_difference,
     };
     let checksum = match admit::checksum(flow, headers.udp().checksum) {
         ChecksumPlan::Update => rewrite::updated(headers.without_addresses(), headers.udp(), difference),
         ChecksumPlan::Omit => Checksum::Absent,
         ChecksumPlan::Compute => {
             let payload = Packet::sum(ctx, headers_len, payload_len).ok_or(Reason::NoChecksum)?;
-            rewrite::computed(headers.udp(), payload.and(difference))
+            rewrite::computed(headers.udp(), payload.and(header_difference))
         }
     };
     egress::rewrite(ctx, packet, flow, headers_len, headers, new_rtp, checksum)?;
@@ -137,12 +147,17 @@ fn secure<I: Ingress>(
     let rtp_len = srtp::open(ctx.ctx, headers_len, payload_len, flow.receive_context)?;
     let slot =
         counters::source(stats, flow.slot, u32::from_be_bytes(old_rtp.ssrc)).ok_or(Reason::SsrcUnknown)?;
+    let payload_type = old_rtp.payload_type();
+    let blocked = restraint::admit(flow, payload_type).is_err();
+    if let Some(byte) = restraint::silence(flow, payload_type) {
+        silence::fill_scratch(rtp_len, byte).ok_or(Reason::NotRtp)?;
+    }
     let v6 = flow.flags & FLOW_OUT_V6;
     let job = srtp::Job {
         rtp: new_rtp,
         limit: u32::from(flow.mtu).saturating_sub((egress::network_len(flow) + size_of::<Udp>()) as u32),
         shift: headers_len as i32 - egress::headers_len(flow) as i32,
-        blackhole: flow.flags & FLOW_BLACKHOLE,
+        blackhole: flow.flags & FLOW_BLACKHOLE | u32::from(blocked),
         sum: v6,
     };
     match srtp::seal(ctx.ctx, (headers_len, payload_len), rtp_len, flow.transmit_context, &job) {
@@ -161,6 +176,7 @@ fn secure<I: Ingress>(
         Err(reason) => {
             if matches!(reason, Reason::Blackhole) {
                 counters::accepted(stats, slot, &old_rtp, payload_len, now_ns);
+                return Err(if blocked { Reason::PayloadBlocked } else { reason });
             }
             Err(reason)
         }

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import socketserver
+import ssl
 import threading
 import time
 from xmlrpc.server import SimpleXMLRPCRequestHandler, SimpleXMLRPCServer
@@ -49,6 +50,9 @@ class Server(socketserver.ThreadingMixIn, SimpleXMLRPCServer):
             changed.notify_all()
         return "OK"
 
+    def handle_error(self, *_):
+        """A client that does not like the certificate is no error of the server."""
+
 
 async def ready():
     return {}
@@ -74,6 +78,13 @@ async def heard(calls_wanted=0, attempts_wanted=0, wait_s=20):
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--port", type=int, required=True)
-server = Server(("0.0.0.0", parser.parse_args().port), Handler)
+parser.add_argument("--certificate", help="PEM file with certificate and key, for HTTPS")
+arguments = parser.parse_args()
+server = Server(("0.0.0.0", arguments.port), Handler)
+if arguments.certificate:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(arguments.certificate)
+    # The handshake belongs to the thread of the connection: one that fails is no matter of the others.
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 asyncio.run(serve({"ready": ready, "behave": behave, "heard": heard}))

@@ -22,6 +22,11 @@ pub struct Rtp {
 unsafe impl View for Rtp {}
 
 impl Rtp {
+    /// Flag in [`Rtp::flags`]: the last byte counts bytes of padding.
+    pub const PADDING: u8 = 1 << 5;
+    /// Flag in [`Rtp::flags`]: there is a header extension.
+    pub const EXTENSION: u8 = 1 << 4;
+
     /// Payload type, 0 to 127.
     #[inline(always)]
     pub const fn payload_type(&self) -> u8 {
@@ -32,7 +37,7 @@ impl Rtp {
     /// has at least.
     #[inline(always)]
     pub const fn min_len(&self) -> usize {
-        let extension = if self.flags & 0x10 != 0 { 4 } else { 0 };
+        let extension = if self.flags & Self::EXTENSION != 0 { 4 } else { 0 };
         size_of::<Self>() + (self.flags & 0x0f) as usize * 4 + extension
     }
 }

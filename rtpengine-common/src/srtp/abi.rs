@@ -50,6 +50,8 @@ pub struct SrtpContext {
     pub tag_len: u8,
     /// Bytes of the master key identifier.
     pub mki_len: u8,
+    /// Zero.
+    pub pad: u32,
     /// Master key identifier, as it stands in packets.
     pub mki: [u8; MAX_KERNEL_MKI],
 }
@@ -136,14 +138,14 @@ const _: () = {
     use core::mem::offset_of;
 
     use super::ghash::HashKey;
-    assert!(size_of::<RoundKeys>() == 244 && align_of::<RoundKeys>() == 4);
+    assert!(size_of::<RoundKeys>() == 472 && align_of::<RoundKeys>() == 8);
     assert!(size_of::<Midstates>() == 40);
     assert!(size_of::<HashKey>() == 1024 && align_of::<HashKey>() == 8);
-    assert!(size_of::<SrtpContext>() == 320 && align_of::<SrtpContext>() == 4);
-    assert!(offset_of!(SrtpContext, salt) == 244);
-    assert!(offset_of!(SrtpContext, hmac) == 260);
-    assert!(offset_of!(SrtpContext, cipher) == 300);
-    assert!(offset_of!(SrtpContext, mki) == 304);
+    assert!(size_of::<SrtpContext>() == 552 && align_of::<SrtpContext>() == 8);
+    assert!(offset_of!(SrtpContext, salt) == 472);
+    assert!(offset_of!(SrtpContext, hmac) == 488);
+    assert!(offset_of!(SrtpContext, cipher) == 528);
+    assert!(offset_of!(SrtpContext, mki) == 536);
     assert!(size_of::<StreamState>() == 72 && offset_of!(StreamState, window) == 8);
     assert!(size_of::<SrtpStream>() == 80 && offset_of!(SrtpStream, state) == 8);
     assert!(size_of::<SrtpStreams>() == 320 && align_of::<SrtpStreams>() == 8);

@@ -1,17 +1,24 @@
-//! AES encryption by tables (FIPS 197). Blocks are four big-endian words.
+//! AES encryption by tables (FIPS 197).
 //!
 //! SRTP uses the cipher in one direction only. Look-ups depend on the key, so their time does: the XDP program has no
 //! AES instructions, and the original's fast path for such machines has the same property.
 
-use crate::words;
+mod tables;
+
+pub(super) use tables::{add, spread};
+use tables::{add_substituted, substitute};
 
 /// Bytes of the largest key.
 pub const MAX_KEY: usize = 32;
 /// Words of round keys for the largest key: fifteen rounds' worth.
 const WORDS: usize = 60;
+/// Those of all rounds but the last.
+const SPREAD: usize = WORDS - 4;
 
-/// SubBytes, ShiftRows and MixColumns of one byte: table n is for byte n of a column.
-static TABLES: [[u32; 256]; 4] = tables();
+/// Two blocks on their way through the rounds, in words as [`tables`] looks them up.
+pub type States = [u64; 8];
+/// Two blocks of key stream, eight bytes to a number, of which the first is the least significant.
+pub type Stream = [u64; 4];
 
 /// The round keys of one AES key.
 ///
@@ -20,16 +27,18 @@ static TABLES: [[u32; 256]; 4] = tables();
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RoundKeys {
-    /// Big-endian words.
-    words: [u32; WORDS],
+    /// Words, [`spread`].
+    words: [u64; SPREAD],
+    /// The last round's, as in [`Stream`].
+    last: [u64; 2],
     /// Rounds beyond the ten of a 128-bit key: 0, 2 or 4.
-    extra: u32,
+    extra: u64,
 }
 
 impl Default for RoundKeys {
     /// All zero: no key.
     fn default() -> Self {
-        Self { words: [0; WORDS], extra: 0 }
+        Self { words: [0; SPREAD], last: [0; 2], extra: 0 }
     }
 }
 
@@ -40,9 +49,9 @@ impl RoundKeys {
             16 | 24 | 32 => key.len() / 4,
             _ => return None,
         };
-        let mut keys = Self { extra: key_words as u32 - 4, ..Self::default() };
-        let start = keys.start();
-        let schedule = &mut keys.words[start..];
+        let mut keys = Self { extra: key_words as u64 - 4, ..Self::default() };
+        let mut words = [0; WORDS];
+        let schedule = &mut words[keys.start()..];
         for (word, bytes) in schedule.iter_mut().zip(key.as_chunks::<4>().0) {
             *word = u32::from_be_bytes(*bytes);
         }
@@ -57,6 +66,13 @@ impl RoundKeys {
             }
             schedule[index] = schedule[index - key_words] ^ word;
         }
+        let [.., a, b, c, d] = words;
+        keys.last = [pair(a, b), pair(c, d)];
+        for (to, word) in keys.words.iter_mut().zip(words) {
+            *to = spread(word);
+        }
+        #[cfg(feature = "srtp")]
+        zeroize::Zeroize::zeroize(&mut words);
         Some(keys)
     }
 
@@ -69,47 +85,51 @@ impl RoundKeys {
 
     /// The words from the whitening key on that `ctr` needs for the first two rounds.
     #[inline(always)]
-    pub(super) fn first(&self) -> &[u32; 12] {
+    pub(super) fn first(&self) -> &[u64; 12] {
         let start = self.start();
-        // The largest start is 31 of 60.
+        // The largest start is 31 of 56.
         self.words[start..].first_chunk().unwrap_or(&[0; 12])
     }
 
-    /// Encrypts one block.
-    #[inline(always)]
-    pub fn encrypt(&self, block: [u32; 4]) -> [u32; 4] {
-        let keys = self.first();
-        let [a, b, c, d] = block;
-        let state = [a ^ keys[0], b ^ keys[1], c ^ keys[2], d ^ keys[3]];
-        self.finish(round(round(state.map(u64::from), keys, 4), keys, 8).map(|word| word as u32))
-    }
-
     /// Encrypts one block of bytes.
-    #[inline(always)]
     pub fn encrypt_bytes(&self, block: [u8; 16]) -> [u8; 16] {
-        to_bytes(self.encrypt(from_bytes(block)))
+        let keys = self.first();
+        let mut states = [0; 8];
+        for ((state, word), key) in states.iter_mut().zip(from_bytes(block)).zip(keys) {
+            *state = spread(word) ^ key;
+        }
+        round::<0, 1, 2, 3>(&mut states, keys, 4);
+        round::<0, 1, 2, 3>(&mut states, keys, 8);
+        let [first, second, _, _] = self.finish(&mut states);
+        (u128::from(second) << 64 | u128::from(first)).to_le_bytes()
     }
 
-    /// All rounds after the second.
+    /// All rounds after the second, of two blocks side by side: the CPU waits less for results where there is other work.
     #[inline(always)]
-    pub(super) fn finish(&self, state: [u32; 4]) -> [u32; 4] {
-        let mut state = state.map(u64::from);
+    pub(super) fn finish(&self, states: &mut States) -> Stream {
+        let keys = &self.words;
         if self.extra >= 4 {
-            state = round(state, &self.words, 12);
-            state = round(state, &self.words, 16);
+            rounds(states, keys, 12);
+            rounds(states, keys, 16);
         }
         if self.extra >= 2 {
-            state = round(state, &self.words, 20);
-            state = round(state, &self.words, 24);
+            rounds(states, keys, 20);
+            rounds(states, keys, 24);
         }
-        state = round(state, &self.words, 28);
-        state = round(state, &self.words, 32);
-        state = round(state, &self.words, 36);
-        state = round(state, &self.words, 40);
-        state = round(state, &self.words, 44);
-        state = round(state, &self.words, 48);
-        state = round(state, &self.words, 52);
-        last_round(state, &self.words)
+        rounds(states, keys, 28);
+        rounds(states, keys, 32);
+        rounds(states, keys, 36);
+        rounds(states, keys, 40);
+        rounds(states, keys, 44);
+        rounds(states, keys, 48);
+        rounds(states, keys, 52);
+        let [first, second] = self.last;
+        [
+            half::<0, 1, 2, 3>(first, states),
+            half::<2, 3, 0, 1>(second, states),
+            half::<4, 5, 6, 7>(first, states),
+            half::<6, 7, 4, 5>(second, states),
+        ]
     }
 }
 
@@ -120,123 +140,56 @@ pub fn from_bytes(block: [u8; 16]) -> [u32; 4] {
     [(whole >> 96) as u32, (whole >> 64) as u32, (whole >> 32) as u32, whole as u32]
 }
 
-/// The bytes of a block.
-#[inline(always)]
-pub fn to_bytes([a, b, c, d]: [u32; 4]) -> [u8; 16] {
-    (u128::from(a) << 96 | u128::from(b) << 64 | u128::from(c) << 32 | u128::from(d)).to_be_bytes()
+/// Two words as they are in [`Stream`].
+const fn pair(first: u32, second: u32) -> u64 {
+    first.swap_bytes() as u64 | (second.swap_bytes() as u64) << 32
 }
 
-/// `sum` and the entry of table `TABLE` for byte `byte` of `word`, byte 0 being the most significant; of the entry the
-/// bits in `KEEP`. Words of 32 bits, see [`words::look_up`].
+/// One full round of both blocks, with the keys at `at`.
 #[inline(always)]
-fn add<const TABLE: usize, const KEEP: i32>(sum: u64, word: u64, byte: u32) -> u64 {
-    // Offset in bytes, four to an entry.
-    let offset = if byte == 3 { word << 2 } else { word >> (22 - 8 * byte) };
-    let tables = TABLES.as_ptr().cast();
-    // SAFETY: masked to the length of a table, of which there are four.
-    unsafe {
-        match TABLE {
-            0 => words::look_up::<0, 0x3fc, KEEP>(sum, tables, offset),
-            1 => words::look_up::<0x400, 0x3fc, KEEP>(sum, tables, offset),
-            2 => words::look_up::<0x800, 0x3fc, KEEP>(sum, tables, offset),
-            _ => words::look_up::<0xc00, 0x3fc, KEEP>(sum, tables, offset),
-        }
-    }
+fn rounds<const N: usize>(states: &mut States, keys: &[u64; N], at: usize) {
+    round::<0, 1, 2, 3>(states, keys, at);
+    round::<4, 5, 6, 7>(states, keys, at);
 }
 
-/// Entry of table `table` for byte `byte` of `word`, byte 0 being the most significant.
+/// One full round of the block whose words are `A` to `D` of the states, with the keys at `at`.
 #[inline(always)]
-pub(super) fn look_up(table: usize, word: u32, byte: u32) -> u32 {
-    TABLES[table][(word >> (24 - 8 * byte)) as usize & 0xff]
-}
-
-/// One full round with the keys at `at`. One column after the other of what comes in, each of which can then be
-/// forgotten: BPF has ten registers.
-#[inline(always)]
-fn round<const N: usize>([a, b, c, d]: [u64; 4], keys: &[u32; N], at: usize) -> [u64; 4] {
-    let e = add::<0, -1>(keys[at].into(), a, 0);
-    let f = add::<3, -1>(keys[at + 1].into(), a, 3);
-    let g = add::<2, -1>(keys[at + 2].into(), a, 2);
-    let h = add::<1, -1>(keys[at + 3].into(), a, 1);
-    let (e, f) = (add::<1, -1>(e, b, 1), add::<0, -1>(f, b, 0));
-    let (g, h) = (add::<3, -1>(g, b, 3), add::<2, -1>(h, b, 2));
-    let (e, f) = (add::<2, -1>(e, c, 2), add::<1, -1>(f, c, 1));
-    let (g, h) = (add::<0, -1>(g, c, 0), add::<3, -1>(h, c, 3));
-    [add::<3, -1>(e, d, 3), add::<2, -1>(f, d, 2), add::<1, -1>(g, d, 1), add::<0, -1>(h, d, 0)]
-}
-
-/// The last round, which mixes no columns: the plain S-box stands in each table.
-#[inline(always)]
-fn last_round([a, b, c, d]: [u64; 4], keys: &[u32; WORDS]) -> [u32; 4] {
-    [
-        last_column(keys[56], a, b, c, d),
-        last_column(keys[57], b, c, d, a),
-        last_column(keys[58], c, d, a, b),
-        last_column(keys[59], d, a, b, c),
-    ]
+fn round<const A: usize, const B: usize, const C: usize, const D: usize>(
+    states: &mut States,
+    keys: &[u64],
+    at: usize,
+) {
+    let e = column::<A, B, C, D>(keys[at], states);
+    let f = column::<B, C, D, A>(keys[at + 1], states);
+    let g = column::<C, D, A, B>(keys[at + 2], states);
+    let h = column::<D, A, B, C>(keys[at + 3], states);
+    [states[A], states[B], states[C], states[D]] = [e, f, g, h];
 }
 
 #[inline(always)]
-fn last_column(key: u32, a: u64, b: u64, c: u64, d: u64) -> u32 {
-    let sum = add::<2, { 0xff00_0000_u32 as i32 }>(key.into(), a, 0);
-    let sum = add::<3, 0x00ff_0000>(sum, b, 1);
-    let sum = add::<0, 0x0000_ff00>(sum, c, 2);
-    add::<1, 0x0000_00ff>(sum, d, 3) as u32
+fn column<const A: usize, const B: usize, const C: usize, const D: usize>(key: u64, states: &States) -> u64 {
+    let sum = add::<A, 0>(key, states);
+    let sum = add::<B, 1>(sum, states);
+    let sum = add::<C, 2>(sum, states);
+    add::<D, 3>(sum, states)
 }
 
-/// The S-box on each byte.
-fn substitute(word: u32) -> u32 {
-    let word = u64::from(word);
-    last_column(0, word, word, word, word)
+/// The first half of what the last round makes, which mixes no columns.
+#[inline(always)]
+fn half<const A: usize, const B: usize, const C: usize, const D: usize>(key: u64, states: &States) -> u64 {
+    let sum = add_substituted::<A, 0, 0>(key, states);
+    let sum = add_substituted::<B, 1, 1>(sum, states);
+    let sum = add_substituted::<C, 2, 2>(sum, states);
+    let sum = add_substituted::<D, 3, 3>(sum, states);
+    let sum = add_substituted::<B, 0, 4>(sum, states);
+    let sum = add_substituted::<C, 1, 5>(sum, states);
+    let sum = add_substituted::<D, 2, 6>(sum, states);
+    add_substituted::<A, 3, 7>(sum, states)
 }
 
 /// Multiplication by x in GF(2^8).
 const fn double(a: u8) -> u8 {
     a << 1 ^ if a & 0x80 != 0 { 0x1b } else { 0 }
-}
-
-/// FIPS 197 section 5.1.1, by walking the field's multiplicative group and its inverse side by side.
-const fn s_box() -> [u8; 256] {
-    let mut table = [0; 256];
-    let (mut element, mut inverse) = (1_u8, 1_u8);
-    loop {
-        // Times 3, and divided by 3 (times 0xf6).
-        element ^= double(element);
-        inverse ^= inverse << 1;
-        inverse ^= inverse << 2;
-        inverse ^= inverse << 4;
-        if inverse & 0x80 != 0 {
-            inverse ^= 0x09;
-        }
-        table[element as usize] = inverse
-            ^ inverse.rotate_left(1)
-            ^ inverse.rotate_left(2)
-            ^ inverse.rotate_left(3)
-            ^ inverse.rotate_left(4)
-            ^ 0x63;
-        if element == 1 {
-            break;
-        }
-    }
-    table[0] = 0x63;
-    table
-}
-
-const fn tables() -> [[u32; 256]; 4] {
-    let substituted = s_box();
-    let mut tables = [[0; 256]; 4];
-    let mut byte = 0;
-    while byte < 256 {
-        let s = substituted[byte];
-        let column = u32::from_be_bytes([double(s), s, s, double(s) ^ s]);
-        let mut table = 0;
-        while table < 4 {
-            tables[table][byte] = column.rotate_right(8 * table as u32);
-            table += 1;
-        }
-        byte += 1;
-    }
-    tables
 }
 
 #[cfg(feature = "srtp")]
@@ -247,7 +200,8 @@ mod tests {
     use super::*;
 
     fn encrypted(key: &[u8]) -> [u32; 4] {
-        RoundKeys::expand(key).unwrap().encrypt([0x0011_2233, 0x4455_6677, 0x8899_aabb, 0xccdd_eeff])
+        let block = core::array::from_fn(|index| index as u8 * 0x11);
+        from_bytes(RoundKeys::expand(key).unwrap().encrypt_bytes(block))
     }
 
     /// FIPS 197 appendix C.

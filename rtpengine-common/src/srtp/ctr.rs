@@ -1,50 +1,60 @@
 //! AES in counter mode (RFC 3711 section 4.1.1; the cipher of GCM).
 
-use super::aes::{RoundKeys, look_up};
+use super::aes::{RoundKeys, States, Stream, add, spread};
 
 /// Blocks of key stream that one [`Counter`] is good for.
 pub const MAX_BLOCKS: u32 = 256;
 
-/// Counter blocks that differ in their last byte: what the first two rounds have in common, computed once a packet.
+/// Counter blocks that differ in their last byte: what the first two rounds have in common, computed once a packet. Words
+/// as [`States`] has them.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct Counter {
     /// First column after round 1, without the byte that holds the number.
-    first: u32,
+    first: u64,
     /// Last column before round 1, for number 0.
-    last: u32,
+    last: u64,
     /// Columns after round 2, without what depends on `first`.
-    second: [u32; 4],
+    second: [u64; 4],
 }
 
 impl Counter {
-    /// For the counter blocks from `block` on, whose last byte is zero.
+    /// For the counter blocks from `block` on, whose last byte is zero. `states`: memory, whatever it holds.
     #[inline(always)]
-    pub fn new(keys: &RoundKeys, block: [u32; 4]) -> Self {
+    pub fn new(keys: &RoundKeys, block: [u32; 4], states: &mut States) -> Self {
         let k = keys.first();
-        let [a, b, c, d] = [block[0] ^ k[0], block[1] ^ k[1], block[2] ^ k[2], block[3] ^ k[3]];
-        let first = look_up(0, a, 0) ^ look_up(1, b, 1) ^ look_up(2, c, 2) ^ k[4];
-        let f = look_up(0, b, 0) ^ look_up(1, c, 1) ^ look_up(2, d, 2) ^ look_up(3, a, 3) ^ k[5];
-        let g = look_up(0, c, 0) ^ look_up(1, d, 1) ^ look_up(2, a, 2) ^ look_up(3, b, 3) ^ k[6];
-        let h = look_up(0, d, 0) ^ look_up(1, a, 1) ^ look_up(2, b, 2) ^ look_up(3, c, 3) ^ k[7];
+        let last = spread(block[3]) ^ k[3];
+        [states[0], states[1]] = [spread(block[0]) ^ k[0], spread(block[1]) ^ k[1]];
+        [states[2], states[3]] = [spread(block[2]) ^ k[2], last];
+        let first = add::<2, 2>(add::<1, 1>(add::<0, 0>(k[4], states), states), states);
+        let f = add::<0, 3>(add::<3, 2>(add::<2, 1>(add::<1, 0>(k[5], states), states), states), states);
+        let g = add::<1, 3>(add::<0, 2>(add::<3, 1>(add::<2, 0>(k[6], states), states), states), states);
+        let h = add::<2, 3>(add::<1, 2>(add::<0, 1>(add::<3, 0>(k[7], states), states), states), states);
+        [states[5], states[6], states[7]] = [f, g, h];
         Self {
             first,
-            last: d,
+            last,
             second: [
-                look_up(1, f, 1) ^ look_up(2, g, 2) ^ look_up(3, h, 3) ^ k[8],
-                look_up(0, f, 0) ^ look_up(1, g, 1) ^ look_up(2, h, 2) ^ k[9],
-                look_up(0, g, 0) ^ look_up(1, h, 1) ^ look_up(3, f, 3) ^ k[10],
-                look_up(0, h, 0) ^ look_up(2, f, 2) ^ look_up(3, g, 3) ^ k[11],
+                add::<7, 3>(add::<6, 2>(add::<5, 1>(k[8], states), states), states),
+                add::<7, 2>(add::<6, 1>(add::<5, 0>(k[9], states), states), states),
+                add::<5, 3>(add::<7, 1>(add::<6, 0>(k[10], states), states), states),
+                add::<6, 3>(add::<5, 2>(add::<7, 0>(k[11], states), states), states),
             ],
         }
     }
 
-    /// Block `number` of the key stream, below [`MAX_BLOCKS`].
+    /// Block `number` of the key stream and the next one, both below [`MAX_BLOCKS`]. `states`: memory, whatever it holds.
     #[inline(always)]
-    pub fn block(&self, keys: &RoundKeys, number: u32) -> [u32; 4] {
-        let e = self.first ^ look_up(3, self.last ^ number, 3);
+    pub fn blocks(&self, keys: &RoundKeys, number: u32, states: &mut States) -> Stream {
+        [states[0], states[4]] = [self.last ^ spread(number & 0xff), self.last ^ spread((number + 1) & 0xff)];
+        [states[0], states[4]] = [add::<0, 3>(self.first, states), add::<4, 3>(self.first, states)];
         let [a, b, c, d] = self.second;
-        keys.finish([a ^ look_up(0, e, 0), b ^ look_up(3, e, 3), c ^ look_up(2, e, 2), d ^ look_up(1, e, 1)])
+        let (a, e) = (add::<0, 0>(a, states), add::<4, 0>(a, states));
+        let (b, f) = (add::<0, 3>(b, states), add::<4, 3>(b, states));
+        let (c, g) = (add::<0, 2>(c, states), add::<4, 2>(c, states));
+        let (d, h) = (add::<0, 1>(d, states), add::<4, 1>(d, states));
+        *states = [a, b, c, d, e, f, g, h];
+        keys.finish(states)
     }
 }
 
@@ -65,16 +75,27 @@ pub const fn gcm_block(salt: &[u32; 4], ssrc: u32, index: u64) -> [u32; 4] {
 #[cfg(feature = "srtp")]
 pub fn apply(keys: &RoundKeys, counter_block: [u32; 4], first: u32, data: &mut [u8]) {
     let [a, b, c, d] = counter_block;
+    let mut states = States::default();
     let mut counter = Counter::default();
-    for (number, chunk) in (first..).zip(data.chunks_mut(16)) {
-        let within = number % MAX_BLOCKS;
-        if within == 0 || number == first {
-            counter = Counter::new(keys, [a, b, c, d.wrapping_add(number - within)]);
+    let mut known = None;
+    let mut stream = [0; 32];
+    // By pairs of blocks that begin with an even number.
+    let skipped = 16 * (first as usize % 2);
+    for (at, byte) in (skipped..).zip(data) {
+        if at % 32 == 0 || at == skipped {
+            let number = (first & !1) + 2 * (at / 32) as u32;
+            let within = number % MAX_BLOCKS;
+            if known != Some(number - within) {
+                known = Some(number - within);
+                counter = Counter::new(keys, [a, b, c, d.wrapping_add(number - within)], &mut states);
+            }
+            for (bytes, half) in
+                stream.as_chunks_mut().0.iter_mut().zip(counter.blocks(keys, within, &mut states))
+            {
+                *bytes = half.to_le_bytes();
+            }
         }
-        let stream = super::aes::to_bytes(counter.block(keys, within));
-        for (byte, stream) in chunk.iter_mut().zip(stream) {
-            *byte ^= stream;
-        }
+        *byte ^= stream[at % 32];
     }
 }
 
@@ -153,10 +174,15 @@ mod tests {
         for len in [16, 24, 32] {
             let keys = RoundKeys::expand(&[0x35; 32][..len]).unwrap();
             let block = [0x0102_0304, 0x0506_0708, 0x090a_0b0c, 0x0d0e_0f00];
-            let counter = Counter::new(&keys, block);
-            for number in 0..MAX_BLOCKS {
-                let [a, b, c, d] = block;
-                assert_eq!(counter.block(&keys, number), keys.encrypt([a, b, c, d + number]));
+            let mut states = [u64::MAX; 8];
+            let counter = Counter::new(&keys, block, &mut states);
+            let encrypted = |number| {
+                let counter = block.map(u128::from).into_iter().fold(0, |all, word| all << 32 | word);
+                u128::from_le_bytes(keys.encrypt_bytes((counter + u128::from(number)).to_be_bytes()))
+            };
+            for number in 0..MAX_BLOCKS - 1 {
+                let [a, b, c, d] = counter.blocks(&keys, number, &mut states).map(u128::from);
+                assert_eq!([b << 64 | a, d << 64 | c], [encrypted(number), encrypted(number + 1)]);
             }
         }
     }

@@ -104,6 +104,7 @@ impl Keys {
             flags,
             tag_len: if unauthenticated { 0 } else { tag_len as u8 },
             mki_len: identifier.len() as u8,
+            pad: 0,
             mki,
         };
         salt.zeroize();

@@ -10,8 +10,8 @@ use rtpengine_common::srtp::{
 
 use super::scratch::Scratch;
 
-/// Bytes of a block.
-const BLOCK: u32 = 16;
+/// Bytes of the two blocks that are made at once.
+const BLOCKS: u32 = 32;
 
 /// Computes what the packet's counter blocks have in common.
 ///
@@ -26,10 +26,27 @@ pub unsafe fn begin(scratch: *mut Scratch, context: &SrtpContext, ssrc: u32, ind
         ctr::cm_block(&context.salt, ssrc, index)
     };
     // SAFETY: by contract.
-    unsafe { (&raw mut (*scratch).counter).write(Counter::new(&context.keys, block)) };
+    unsafe {
+        let counter = Counter::new(&context.keys, block, &mut (*scratch).states);
+        (&raw mut (*scratch).counter).write(counter);
+    }
 }
 
-/// What [`block`] works with.
+/// Block `number` of the key stream and the next one, in scratch memory, after [`begin`].
+///
+/// # Safety
+/// As [`begin`].
+// SAFETY: callers have their scratch memory from `Scratch::get`.
+#[inline(never)]
+pub unsafe fn stream(scratch: *mut Scratch, context: &SrtpContext, number: u32) {
+    // SAFETY: by contract.
+    unsafe {
+        let stream = (*scratch).counter.blocks(&context.keys, number, &mut (*scratch).states);
+        (&raw mut (*scratch).stream).write(stream);
+    }
+}
+
+/// What [`blocks`] works with.
 struct Blocks<'a> {
     scratch: *mut Scratch,
     context: &'a SrtpContext,
@@ -39,7 +56,7 @@ struct Blocks<'a> {
     first: u32,
 }
 
-/// Encrypts or decrypts the bytes `start` to `end` of the packet, after [`begin`]. Up to fifteen bytes behind them change.
+/// Encrypts or decrypts the bytes `start` to `end` of the packet, after [`begin`]. Up to 31 bytes behind them change.
 ///
 /// # Safety
 /// As [`begin`].
@@ -47,24 +64,24 @@ struct Blocks<'a> {
 #[inline(never)]
 pub unsafe fn apply(scratch: *mut Scratch, context: &SrtpContext, start: u32, end: u32) {
     let first = if context.cipher == CIPHER_GCM { 2 } else { 0 };
-    let blocks = (end - start).div_ceil(BLOCK);
+    let pairs = (end - start).div_ceil(BLOCKS);
     let mut work = Blocks { scratch, context, start, first };
     // SAFETY: the callback takes what it is given here.
-    unsafe { bpf_loop(blocks, block as *mut c_void, (&raw mut work).cast(), 0) };
+    unsafe { bpf_loop(pairs, blocks as *mut c_void, (&raw mut work).cast(), 0) };
 }
 
 /// # Safety
 /// Called by [`apply`].
-unsafe extern "C" fn block(number: u32, work: *mut c_void) -> i64 {
-    // SAFETY: by contract; there is room for a block at every offset.
+unsafe extern "C" fn blocks(pair: u32, work: *mut c_void) -> i64 {
+    // SAFETY: by contract; there is room for two blocks at every offset.
     unsafe {
         let work = &*work.cast::<Blocks<'_>>();
-        let [a, b, c, d] = (*work.scratch).counter.block(&work.context.keys, work.first + number);
-        let data = Scratch::at(work.scratch, work.start + BLOCK * number).cast::<u64>();
-        let first = u64::from(a.to_be()) | u64::from(b.to_be()) << 32;
-        let second = u64::from(c.to_be()) | u64::from(d.to_be()) << 32;
-        data.write_unaligned(data.read_unaligned() ^ first);
-        data.add(1).write_unaligned(data.add(1).read_unaligned() ^ second);
+        stream(work.scratch, work.context, work.first + 2 * pair);
+        let data = Scratch::at(work.scratch, work.start + BLOCKS * pair).cast::<u64>();
+        for (at, stream) in (*work.scratch).stream.into_iter().enumerate() {
+            let data = data.add(at);
+            data.write_unaligned(data.read_unaligned() ^ stream.to_le());
+        }
     }
     0
 }

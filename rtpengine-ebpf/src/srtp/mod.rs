@@ -9,12 +9,12 @@ mod context;
 mod scratch;
 mod stream;
 mod tag;
-mod walk;
+pub mod walk;
 
 use aya_ebpf::bindings::xdp_md;
 use rtpengine_common::reason::Reason;
 
-pub use scratch::{Job, Scratch};
+pub use scratch::{Job, MAX_PACKET, Scratch};
 
 /// Flag of a result: there is none, for the reason in the lower half.
 const FAILED: u64 = 1 << 32;

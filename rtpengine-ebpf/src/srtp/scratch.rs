@@ -4,6 +4,7 @@
 use rtpengine_common::{
     packet::Rtp,
     srtp::{
+        aes::{States, Stream as KeyStream},
         ctr::Counter,
         sha1::{Block, Schedule},
     },
@@ -55,6 +56,10 @@ pub struct Scratch {
     pub hash: [u64; 2],
     /// Of the cipher.
     pub counter: Counter,
+    /// Of the cipher.
+    pub states: States,
+    /// Of the cipher.
+    pub stream: KeyStream,
     /// Of SHA-1.
     pub state: [u32; 5],
     pad: u32,

@@ -5,7 +5,7 @@ use core::ffi::c_void;
 use aya_ebpf::helpers::bpf_loop;
 use rtpengine_common::srtp::{abi::SrtpContext, ghash::HashKey, hmac::Midstates, sha1};
 
-use super::scratch::Scratch;
+use super::{cipher, scratch::Scratch};
 
 /// Bytes of a block of SHA-1.
 const SHA1_BLOCK: u32 = 64;
@@ -104,16 +104,13 @@ unsafe fn absorb(scratch: *mut Scratch, key: &HashKey, first: u64, second: u64) 
 ///
 /// # Safety
 /// As [`hmac`].
-#[inline(never)]
+#[inline(always)]
 unsafe fn last_block(scratch: *mut Scratch, context: &SrtpContext) {
     // SAFETY: by contract.
     unsafe {
-        let [first, second] = (*scratch).hash;
-        let [a, b, c, d] = (*scratch).counter.block(&context.keys, 1);
-        (*scratch).tag = [
-            (first ^ (u64::from(a) << 32 | u64::from(b))).to_be(),
-            (second ^ (u64::from(c) << 32 | u64::from(d))).to_be(),
-        ];
+        cipher::stream(scratch, context, 1);
+        let ([first, second], [a, b, _, _]) = ((*scratch).hash, (*scratch).stream);
+        (*scratch).tag = [first.to_be() ^ a.to_le(), second.to_be() ^ b.to_le()];
     }
 }
 

@@ -117,8 +117,14 @@ fn checked(len: u32) -> Result<u32, Reason> {
 }
 
 /// Copies the packet to scratch memory.
+///
+/// # Safety
+/// As [`open`].
+///
+/// # Errors
+/// The reason.
 #[inline(always)]
-unsafe fn load(ctx: *mut xdp_md, offset: u32, scratch: *mut Scratch, len: u32) -> Result<(), Reason> {
+pub unsafe fn load(ctx: *mut xdp_md, offset: u32, scratch: *mut Scratch, len: u32) -> Result<(), Reason> {
     let len = checked(len)?;
     // SAFETY: `MAX_PACKET` bytes are there.
     let result = unsafe { bpf_xdp_load_bytes(ctx, offset, Scratch::at(scratch, 0).cast(), len) };
@@ -126,8 +132,14 @@ unsafe fn load(ctx: *mut xdp_md, offset: u32, scratch: *mut Scratch, len: u32) -
 }
 
 /// Copies the packet to the frame, where there is room for it.
+///
+/// # Safety
+/// As [`open`].
+///
+/// # Errors
+/// The reason.
 #[inline(always)]
-unsafe fn store(ctx: *mut xdp_md, offset: u32, scratch: *mut Scratch, len: u32) -> Result<(), Reason> {
+pub unsafe fn store(ctx: *mut xdp_md, offset: u32, scratch: *mut Scratch, len: u32) -> Result<(), Reason> {
     let len = checked(len)?;
     // SAFETY: `MAX_PACKET` bytes are there.
     let result = unsafe { bpf_xdp_store_bytes(ctx, offset, Scratch::at(scratch, 0).cast(), len) };
@@ -135,8 +147,11 @@ unsafe fn store(ctx: *mut xdp_md, offset: u32, scratch: *mut Scratch, len: u32) 
 }
 
 /// Bytes before the payload: header, contributing sources, extension. `None`: more than the packet has.
+///
+/// # Safety
+/// `scratch` is from [`Scratch::get`].
 #[inline(always)]
-unsafe fn header_len(scratch: *mut Scratch, len: u32) -> Option<u32> {
+pub unsafe fn header_len(scratch: *mut Scratch, len: u32) -> Option<u32> {
     // SAFETY: by the callers' contract.
     unsafe {
         let flags: u8 = Scratch::read(scratch, 0);
@@ -151,8 +166,11 @@ unsafe fn header_len(scratch: *mut Scratch, len: u32) -> Option<u32> {
 }
 
 /// Sum of the packet, as the CPU loads its words.
+///
+/// # Safety
+/// `scratch` is from [`Scratch::get`].
 #[inline(always)]
-unsafe fn sum(scratch: *mut Scratch, len: u32) -> u64 {
+pub unsafe fn sum(scratch: *mut Scratch, len: u32) -> u64 {
     const WORD: u32 = size_of::<u64>() as u32;
     let mut sum = 0;
     // SAFETY: by the callers' contract.

@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    num::NonZeroU32,
     sync::Arc,
 };
 
@@ -13,7 +14,7 @@ use crate::ng::statistics::Figures;
 
 pub use self::bundle::{Bundle, BundleLine};
 pub use self::dtls::{DtlsAssociation, DtlsCommand, DtlsEvent, DtlsIdentity, DtlsRole, DtlsRoute};
-pub use self::filter::{Copies, Filter, MediaRule, Payload, SinkRule};
+pub use self::filter::{Copies, Filter, MediaRule, Payload, Restraint, SinkRule};
 pub use self::handling::Handling;
 pub use rtpengine_common::reason::Reason;
 
@@ -79,6 +80,9 @@ pub trait MediaPlane {
 
     /// Closes a socket opened by [`MediaPlane::open`] that was never configured (rollback of a failed request).
     fn abandon(&mut self, stream: StreamId);
+
+    /// The sockets of one call belong to another one from now on: the shard of `to` owns all of them.
+    fn unite(&mut self, from: Affinity, to: Affinity);
 
     /// Fills `bytes` for use as SRTP keys: nobody can predict them.
     ///
@@ -283,6 +287,10 @@ pub struct FlowOutput {
     pub tos: Option<u8>,
     /// What packets are encrypted with ([`RelayStream::transmit_crypto`] of `stream`).
     pub crypto: Option<Arc<CryptoParams>>,
+    /// What of the media gets there.
+    pub restraint: Restraint,
+    /// The SSRC has these bits turned over ([`Handling::echo`]).
+    pub turned_ssrc: Option<NonZeroU32>,
 }
 
 /// Who a flow belongs to: shown by `rtpengine-ctl table`, kept in the pinned maps, and enough to rebuild the call after a restart.
@@ -350,7 +358,8 @@ impl FlowSpec {
     /// Whether packets are decrypted and encrypted as by another flow.
     #[must_use]
     pub fn same_keys(&self, other: &Self) -> bool {
-        let transmit = |flow: &Self| flow.outputs.first().and_then(|output| output.crypto.clone());
+        let transmit =
+            |flow: &Self| flow.outputs.iter().map(|output| output.crypto.clone()).collect::<Vec<_>>();
         self.inherits_keys == other.inherits_keys
             && self.crypto == other.crypto
             && transmit(self) == transmit(other)

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use rtpengine_common::abi::{
     FLOW_BLACKHOLE, FLOW_PT_FILTER, FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT,
+    FLOW_TURN_SSRC,
 };
 use rtpengine_core::call::{self, Engine};
 use rtpengine_core::io::{FlowIdentity, SourceMismatch};
@@ -25,10 +26,10 @@ pub fn adopt(engine: &mut Engine, plane: &mut Plane, flows: &[AdoptedFlow]) {
     tracing::info!(target: "core", "took over {} of {found} flows left in the kernel", found - refused);
 }
 
-/// `None` for flows that only drop: nobody misses them.
+/// `None` for flows that only drop, which nobody misses, and for an echo, which is not known to be one.
 fn translate(flow: &AdoptedFlow) -> Option<call::AdoptedFlow> {
     let (value, info) = (&flow.value, &flow.info);
-    if value.flags & FLOW_BLACKHOLE != 0 {
+    if value.flags & (FLOW_BLACKHOLE | FLOW_TURN_SSRC) != 0 {
         return None;
     }
     Some(call::AdoptedFlow {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rtpengine_core::io::{
-    DtlsIdentity, FlowCommand, MediaPlane, NoRandomness, OpenError, OpenPort, Output, RelayCommand,
+    Affinity, DtlsIdentity, FlowCommand, MediaPlane, NoRandomness, OpenError, OpenPort, Output, RelayCommand,
     SsrcCounters, StreamCounters, StreamId,
 };
 use rtpengine_core::ng::statistics::Figures;
@@ -103,6 +103,10 @@ impl MediaPlane for Plane {
 
     fn abandon(&mut self, stream: StreamId) {
         self.relay.abandon(stream);
+    }
+
+    fn unite(&mut self, from: Affinity, to: Affinity) {
+        self.relay.unite(from, to);
     }
 
     fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {

@@ -37,6 +37,13 @@ struct Ring {
     keys: [SmallVec<[KeyToken; 1]>; 2],
 }
 
+/// A ring on its way to another relay thread.
+pub(super) struct MovedRing {
+    id: StreamId,
+    ring: Ring,
+    held: Vec<(KeyToken, Held)>,
+}
+
 const fn index(direction: Direction) -> usize {
     match direction {
         Direction::Receive => 0,
@@ -113,6 +120,27 @@ impl Keyrings {
             held.remove(keys.remove(at));
         }
         Some(token)
+    }
+
+    /// Parts with a ring that no socket of this thread uses from now on.
+    pub(super) fn take_out(&mut self, id: StreamId) -> Option<MovedRing> {
+        let ring = self.rings.remove(&id)?;
+        let keys = ring.keys.iter().flatten();
+        let held = keys.filter_map(|token| Some((*token, self.held.remove(*token)?))).collect();
+        Some(MovedRing { id, ring, held })
+    }
+
+    /// Takes over a ring; the old and the new places of its keys.
+    pub(super) fn put_in(&mut self, moved: MovedRing) -> Vec<(KeyToken, KeyToken)> {
+        let MovedRing { id, mut ring, held } = moved;
+        let places: Vec<_> = held.into_iter().map(|(old, held)| (old, self.held.insert(held))).collect();
+        for token in ring.keys.iter_mut().flatten() {
+            if let Some((_, new)) = places.iter().find(|(old, _)| old == token) {
+                *token = *new;
+            }
+        }
+        self.rings.insert(id, ring);
+        places
     }
 
     /// Keys in use.

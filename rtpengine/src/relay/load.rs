@@ -86,6 +86,23 @@ impl Placement {
         thread
     }
 
+    /// The call's sockets belong to another one from now on. Yields where they were and where that one is served, if that
+    /// is another thread.
+    pub(super) fn unite(&self, from: Affinity, to: Affinity) -> Option<(usize, usize)> {
+        let mut state = self.lock();
+        let (before, moved) = state.calls.remove(&from)?;
+        let Some((thread, sockets)) = state.calls.get_mut(&to) else {
+            state.calls.insert(to, (before, moved));
+            return None;
+        };
+        *sockets += moved;
+        let thread = *thread;
+        if let Some(count) = state.counts.get_mut(before) {
+            *count -= 1;
+        }
+        (thread != before).then_some((before, thread))
+    }
+
     /// A socket of the call is closed.
     pub(super) fn leave(&self, call: Affinity) {
         let mut state = self.lock();

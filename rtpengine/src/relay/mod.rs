@@ -45,6 +45,7 @@ mod gate;
 mod handling;
 mod keyring;
 mod load;
+mod moving;
 mod pool;
 mod queue;
 mod registry;

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::epoll::Epoll;
 use rtpengine_common::srtp::CryptoParams;
-use rtpengine_core::io::{MediaEvent, Now, OpenError, OpenPort, RelayCommand, StreamId};
+use rtpengine_core::io::{Affinity, MediaEvent, Now, OpenError, OpenPort, RelayCommand, StreamId};
 
 use super::counters::{KernelFold, RelayCounters};
 use super::load::{Busy, Meter, Placement};
+use super::moving::{Arrival, Departure};
 use super::queue::{Queue, Refused};
 use super::registry::{Entry, Registry};
 use super::shard::{self, Command, Events, Shard};
@@ -274,7 +275,9 @@ impl RelayHandle {
                 | Command::Prepare(_)
                 | Command::Handover { .. }
                 | Command::Absorb { .. }
-                | Command::Handshakes { .. } => Ok(()),
+                | Command::Handshakes { .. }
+                | Command::Depart(_)
+                | Command::Arrive(_) => Ok(()),
             })
         });
         // A socket that was not handed over is closed by now.
@@ -300,8 +303,7 @@ impl RelayHandle {
         | RelayCommand::Close { stream }
         | RelayCommand::Send { stream, .. }
         | RelayCommand::Report { stream, .. }) = &command;
-        let Some((shard, local)) = self.inner.registry.place(*stream) else { return };
-        match command {
+        self.inner.registry.with_place(*stream, |shard, local| match command {
             RelayCommand::Configure { .. } => self.push(shard, Command::Relay(command)),
             RelayCommand::Close { .. } => {
                 self.inner.registry.closing(local);
@@ -311,7 +313,19 @@ impl RelayHandle {
                 self.push(shard, Command::Relay(command));
                 self.wake(shard);
             }
-        }
+        });
+    }
+
+    /// Has the sockets of one call served with those of another one from now on, which they then belong to. What was
+    /// handed over for them before is done before, and no packet is lost.
+    pub fn unite(&self, from: Affinity, to: Affinity) {
+        self.inner.registry.unite(from, to, |streams, before, after| {
+            let (to, from) = mpsc::sync_channel(1);
+            self.push(before, Command::Depart(Departure { streams, to }));
+            self.push(after, Command::Arrive(Arrival { from }));
+            self.wake(before);
+            self.wake(after);
+        });
     }
 
     /// Has everything handed over so far executed without waiting for packets.
@@ -325,17 +339,15 @@ impl RelayHandle {
     /// socket is forwarded, then the job runs, then what came meanwhile is forwarded, which a [`Follower`] is told of.
     /// The job must be short. It is dropped unrun where the stream is closed.
     pub fn handover(&self, stream: StreamId, job: Job) {
-        if let Some((shard, _)) = self.inner.registry.place(stream) {
+        self.inner.registry.with_place(stream, |shard, _| {
             self.push(shard, Command::Handover { stream, job });
             self.wake(shard);
-        }
+        });
     }
 
     /// Runs work on the stream's relay thread, after all earlier commands of the stream and before the next packet.
     pub fn prepare(&self, stream: StreamId, work: Preparation) {
-        if let Some((shard, _)) = self.inner.registry.place(stream) {
-            self.push(shard, Command::Prepare(work));
-        }
+        self.inner.registry.with_place(stream, |shard, _| self.push(shard, Command::Prepare(work)));
     }
 
     /// The socket of a stream, for those who send from it too; `None` once it is closed. Whoever holds it keeps it open.
@@ -346,17 +358,17 @@ impl RelayHandle {
 
     /// Says who takes the DTLS datagrams of a stream from now on.
     pub fn handshakes(&self, stream: StreamId, feed: Option<Feed>) {
-        if let Some((shard, _)) = self.inner.registry.place(stream) {
-            self.push(shard, Command::Handshakes { stream, feed });
-        }
+        self.inner
+            .registry
+            .with_place(stream, |shard, _| self.push(shard, Command::Handshakes { stream, feed }));
     }
 
     /// Adds what the kernel forwarded to a stream's counters; its statistics by SSRC continue from there.
     pub fn absorb(&self, stream: StreamId, fold: KernelFold) {
-        if let Some((shard, _)) = self.inner.registry.place(stream) {
+        self.inner.registry.with_place(stream, |shard, _| {
             self.push(shard, Command::Absorb { stream, fold: Box::new(fold) });
             self.wake(shard);
-        }
+        });
     }
 
     /// The counters of a stream as of its last packet; `None` once it is closed.

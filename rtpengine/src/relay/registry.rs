@@ -40,10 +40,35 @@ impl Registry {
         self.streams.write().unwrap_or_else(PoisonError::into_inner).insert(stream, entry);
     }
 
-    /// The shard a stream lives in, and its local address.
-    pub(super) fn place(&self, stream: StreamId) -> Option<(usize, SocketAddr)> {
+    /// Has `then` done with the place of a stream, which does not change meanwhile.
+    pub(super) fn with_place(&self, stream: StreamId, then: impl FnOnce(usize, SocketAddr)) {
         let streams = self.streams.read().unwrap_or_else(PoisonError::into_inner);
-        streams.get(&stream).map(|entry| (entry.shard, entry.local))
+        if let Some(entry) = streams.get(&stream) {
+            then(entry.shard, entry.local);
+        }
+    }
+
+    /// The streams of one call are those of another one from now on. Where that changes their shard, `move_them` sees to it
+    /// before anybody learns of their new place.
+    pub(super) fn unite(
+        &self,
+        from: Affinity,
+        to: Affinity,
+        move_them: impl FnOnce(Vec<StreamId>, usize, usize),
+    ) {
+        let mut streams = self.streams.write().unwrap_or_else(PoisonError::into_inner);
+        let moved = self.placement.unite(from, to);
+        let mut ids = Vec::new();
+        for (id, entry) in streams.iter_mut().filter(|(_, entry)| entry.affinity == from) {
+            entry.affinity = to;
+            if let Some((_, shard)) = moved {
+                entry.shard = shard;
+                ids.push(*id);
+            }
+        }
+        if let Some((before, after)) = moved {
+            move_them(ids, before, after);
+        }
     }
 
     /// The socket of a stream.

@@ -20,6 +20,7 @@ use super::crypto;
 use super::filter;
 use super::keyring::Keyrings;
 use super::load::Meter;
+use super::moving::{Arrival, Departure};
 use super::pool::{Clock, Job, Preparation, SrtpStates};
 use super::queue::Queue;
 use super::shared::StreamShared;
@@ -45,6 +46,8 @@ pub(super) enum Command {
     Handover { stream: StreamId, job: Job },
     Absorb { stream: StreamId, fold: Box<KernelFold> },
     Handshakes { stream: StreamId, feed: Option<Feed> },
+    Depart(Departure),
+    Arrive(Arrival),
 }
 
 /// Called with what the media plane has to say.
@@ -58,7 +61,7 @@ pub(super) struct Shard {
     clock: Clock,
     pub(super) streams: SlotMap<Token, Stream>,
     pub(super) by_id: AHashMap<StreamId, Token>,
-    keyrings: Keyrings,
+    pub(super) keyrings: Keyrings,
     commands: VecDeque<Command>,
     /// Sockets with more to read than their turn allowed.
     ready: VecDeque<Token>,
@@ -444,12 +447,28 @@ impl Shard {
                     stream.feed = feed;
                 }
             }
+            Command::Depart(departure) => self.depart(&departure),
+            Command::Arrive(arrival) => self.arrive(&arrival),
         }
     }
 
-    fn open(&mut self, id: StreamId, socket: Arc<MediaSocket>, local: SocketAddr, shared: Arc<StreamShared>) {
-        let token = self.streams.insert(Stream::new(id, socket, local.is_ipv6(), shared));
+    /// Parts with a stream: its socket is not watched here any more.
+    pub(super) fn take_out(&mut self, id: StreamId) -> Option<Stream> {
+        let stream = self.by_id.remove(&id).and_then(|token| self.streams.remove(token))?;
+        if let Err(error) = self.epoll.delete(stream.socket.as_fd()) {
+            tracing::debug!(target: "core", "a media socket was not watched: {error}");
+        }
+        Some(stream)
+    }
+
+    pub(super) fn put_in(&mut self, stream: Stream) {
+        let id = stream.id;
+        let token = self.streams.insert(stream);
         self.by_id.insert(id, token);
+    }
+
+    fn open(&mut self, id: StreamId, socket: Arc<MediaSocket>, local: SocketAddr, shared: Arc<StreamShared>) {
+        self.put_in(Stream::new(id, socket, local.is_ipv6(), shared));
     }
 
     /// The stream a packet came for. Its socket is watched before it is opened here: what is to be executed before it

@@ -270,6 +270,28 @@ impl Stream {
         }));
     }
 
+    /// The key ring it uses.
+    pub(super) fn keyring(&self) -> Option<StreamId> {
+        self.active.as_ref().map(|active| active.keyring)
+    }
+
+    /// Has changed over to another relay thread, where its keys have other places.
+    pub(super) fn moved(&mut self, place: impl Fn(KeyToken) -> Option<KeyToken>) {
+        self.queued = false;
+        let Some(active) = &mut self.active else { return };
+        active.transmit = active.transmit.and_then(&place);
+        active.receive = active.receive.and_then(&place);
+        let lists = [&mut active.sinks, &mut active.rtcp_sinks];
+        let mut copied = active.copies.as_mut();
+        if let Some(copied) = &mut copied {
+            copied.keys = copied.keys.and_then(&place);
+        }
+        let copied = copied.into_iter().flat_map(|copied| [&mut copied.sinks, &mut copied.rtcp_sinks]);
+        for sink in lists.into_iter().chain(copied).flatten() {
+            sink.token = Token::default();
+        }
+    }
+
     /// The stream is about to be closed.
     pub(super) fn release(&mut self, keyrings: &mut Keyrings) {
         if let Some(active) = self.active.take() {

@@ -3,12 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 
 use rtpengine_common::abi::{
-    FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_DEBUG, FLOW_NO_CHECKSUM_IN, FLOW_OUT_V6, FLOW_PT_FILTER, FLOW_REDIRECT,
-    FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SOURCE_DROP, FLOW_SOURCE_PUNT, FLOW_VLAN, FlowInfo, FlowKey, FlowStats,
-    FlowValue, MAX_CALL_ID, MAX_INTERFACE, MAX_KIND, MAX_PROTOCOL, MAX_TAG,
+    FLOW_ACTIVE, FLOW_BLACKHOLE, FLOW_BLOCK, FLOW_DEBUG, FLOW_NO_CHECKSUM_IN, FLOW_OUT_V6, FLOW_PT_FILTER,
+    FLOW_REDIRECT, FLOW_REWRITE_RTP, FLOW_RTCP_MUX, FLOW_SET_TOS, FLOW_SILENCE, FLOW_SOURCE_DROP,
+    FLOW_SOURCE_PUNT, FLOW_TURN_SSRC, FLOW_VLAN, FlowInfo, FlowKey, FlowStats, FlowValue, MAX_CALL_ID,
+    MAX_INTERFACE, MAX_KIND, MAX_PROTOCOL, MAX_TAG, SilencePattern,
 };
 use rtpengine_common::srtp::Suite;
-use rtpengine_core::io::{FlowSpec, SourceMismatch};
+use rtpengine_core::io::{FlowSpec, Restraint, SourceMismatch};
 
 use crate::netlink::{LinkKind, NextHop};
 
@@ -120,6 +121,11 @@ pub fn value(spec: &FlowSpec, route: &Route, room: Room) -> FlowValue {
         value.flags |= FLOW_SET_TOS;
         value.tos = tos;
     }
+    restrain(&mut value, &output.restraint);
+    if let (Some(bits), [first, ..]) = (output.turned_ssrc, &mut value.ssrcs) {
+        value.flags |= FLOW_REWRITE_RTP | FLOW_TURN_SSRC;
+        first.ssrc_out = bits.get().to_be_bytes();
+    }
     if let Some(hop) = &route.hop {
         // Loopback cannot be a redirect target; its frames go back where they came from.
         if hop.kind != LinkKind::Loopback {
@@ -135,6 +141,23 @@ pub fn value(spec: &FlowSpec, route: &Route, room: Room) -> FlowValue {
         }
     }
     value
+}
+
+/// Sets what of the media reaches the output.
+fn restrain(value: &mut FlowValue, restraint: &Restraint) {
+    if let Some(passing) = restraint.passing {
+        value.flags |= FLOW_BLOCK;
+        value.passing_types = bitmap(passing);
+    }
+    for (place, (byte, types)) in value.silence.iter_mut().zip(restraint.patterns()) {
+        value.flags |= FLOW_SILENCE;
+        *place = SilencePattern { payload_types: bitmap(types), byte, pad: [0; 7] };
+    }
+}
+
+/// Payload types as the maps list them.
+fn bitmap(types: u128) -> [u64; 2] {
+    [types as u64, (types >> 64) as u64]
 }
 
 /// Who a flow belongs to. `suites`: what its packets are decrypted with, and encrypted with.
@@ -178,7 +201,7 @@ fn padded<const N: usize>(text: &str) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
-    use rtpengine_core::io::{FlowIdentity, FlowOutput, StreamId};
+    use rtpengine_core::io::{FlowIdentity, FlowOutput, Restraint, StreamId};
     use smallvec::smallvec;
 
     use super::*;
@@ -198,6 +221,8 @@ mod tests {
                 to: "[2001:db8::9]:5000".parse().unwrap(),
                 tos: Some(184),
                 crypto: None,
+                restraint: Restraint::default(),
+                turned_ssrc: None,
             }],
             crypto: None,
             inherits_keys: false,
@@ -251,6 +276,20 @@ mod tests {
         assert_eq!(socket_address(value.dst_addr, value.dst_port), spec().outputs[0].to);
         assert_eq!(socket_address(value.src_addr, value.src_port), spec().outputs[0].from);
         assert_eq!(socket_address(key(spec().local).addr, key(spec().local).port), spec().local);
+    }
+
+    #[test]
+    fn what_is_silenced_is_listed_by_its_pattern() {
+        let mut spec = spec();
+        spec.outputs[0].restraint = Restraint {
+            passing: Some(1 << 8 | 1 << 100 | 1 << 101),
+            silence: smallvec![(8, 0xd5), (100, 0xd5)],
+        };
+        let value = value(&spec, &route(LinkKind::Ethernet), ROOM);
+        assert_eq!(value.flags & (FLOW_BLOCK | FLOW_SILENCE), FLOW_BLOCK | FLOW_SILENCE);
+        assert_eq!(value.passing_types, [1 << 8, 3 << 36]);
+        assert_eq!((value.silence[0].payload_types, value.silence[0].byte), ([1 << 8, 1 << 36], 0xd5));
+        assert_eq!(value.silence[1], SilencePattern::default());
     }
 
     #[test]

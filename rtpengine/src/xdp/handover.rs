@@ -67,10 +67,10 @@ impl Handover for RelayHandle {
 }
 
 /// What a job does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Puts the flow into the kernel.
-    Install(FlowKey, FlowValue),
+    Install(FlowKey, Box<FlowValue>),
     /// Restarts the idle clock of the flow in this slot.
     Wake(u32),
 }
@@ -133,13 +133,13 @@ impl Job {
             return None;
         }
         let stats = self.maps.stats();
-        let settling = match self.action {
+        let settling = match &self.action {
             Action::Install(key, value) => {
                 stats.continue_from(value.slot, &self.relay.sources(self.stream));
                 // What only counts and drops has no order.
                 let settling = (value.flags & FLOW_BLACKHOLE == 0)
                     .then(|| Settling::begin(Arc::clone(stats), value.slot, self.generation));
-                self.outcome = match self.maps.install(&key, &value) {
+                self.outcome = match self.maps.install(key, value) {
                     Ok(true) => Outcome::Done,
                     Ok(false) => Outcome::NotRun,
                     Err(error) => Outcome::Refused(error),
@@ -147,8 +147,8 @@ impl Job {
                 settling?
             }
             Action::Wake(slot) => {
-                let settling = Settling::begin(Arc::clone(stats), slot, self.generation);
-                stats.wake(slot, clock::now_ns());
+                let settling = Settling::begin(Arc::clone(stats), *slot, self.generation);
+                stats.wake(*slot, clock::now_ns());
                 self.outcome = Outcome::Done;
                 settling
             }

@@ -20,6 +20,8 @@ fn flow(local: &str, source: &str, from: &str, to: &str) -> FlowSpec {
             to: to.parse().unwrap(),
             tos: None,
             crypto: None,
+            restraint: Default::default(),
+            turned_ssrc: None,
         }],
         ..forward()
     }

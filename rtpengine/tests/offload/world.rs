@@ -241,6 +241,8 @@ pub fn forward() -> FlowSpec {
             to: CALLEE.parse().unwrap(),
             tos: None,
             crypto: None,
+            restraint: Default::default(),
+            turned_ssrc: None,
         }],
         crypto: None,
         inherits_keys: false,

@@ -29,6 +29,7 @@ pub struct Relay {
     pub events: mpsc::Receiver<MediaEvent>,
     pool: Option<RelayPool>,
     next: u64,
+    pub affinity: Affinity,
 }
 
 /// One socket of the relay.
@@ -55,10 +56,10 @@ impl Relay {
             let _ = sender.send(event);
         })
         .expect("relay starts");
-        Self { handle: pool.handle(), clock_us, events, pool: Some(pool), next: 1 }
+        Self { handle: pool.handle(), clock_us, events, pool: Some(pool), next: 1, affinity: Affinity(7) }
     }
 
-    /// Opens a socket on a free loopback port, all of them for one call.
+    /// Opens a socket on a free loopback port, for the call of [`Self::affinity`].
     pub fn open(&mut self) -> Port {
         self.open_on("127.0.0.1:0")
     }
@@ -70,7 +71,7 @@ impl Relay {
             drop(probe);
             let stream = StreamId(self.next);
             self.next += 1;
-            if self.handle.open(OpenPort { stream, local, affinity: Affinity(7) }).is_ok() {
+            if self.handle.open(OpenPort { stream, local, affinity: self.affinity }).is_ok() {
                 return Port { stream, local };
             }
         }

@@ -30,6 +30,7 @@ mod neighbours_and_links_are_followed;
 mod nothing_is_lost_between_kernel_and_userspace;
 mod packets_in_the_kernel_keep_a_call_alive;
 mod parties_are_connected_without_sdp;
+mod parties_hear_others_besides;
 mod reinvites_are_followed;
 mod rtcp_goes_both_ways;
 mod rtcp_is_understood;

@@ -1,10 +1,11 @@
-//! `block media`, `silence media` and `block DTMF` act on what they name and on nothing else, out of the kernel and back.
+//! `block media`, `silence media` and `block DTMF` act on what they name and on nothing else, in the kernel where there is one.
 
 use std::time::Duration;
 
 use rtpengine_common::srtp::Suite;
 use rtpengine_tests::daemon::Table;
 use rtpengine_tests::engine::Engine;
+use rtpengine_tests::flows;
 use rtpengine_tests::require::{NAMESPACES, XDP, available};
 use rtpengine_tests::rtp::{Endpoint, Packet};
 use rtpengine_tests::srtp::{Key, SecureCall};
@@ -69,17 +70,21 @@ fn one_party_is_blocked_and_the_other_stays_in_the_kernel() {
     let mut call = engine.call(CALLER, CALLEE).unwrap();
     engine.talk_in_kernel(&mut call, PACKETS).unwrap();
     order(&mut engine, &call.id, "block media", &json!({"from-tag": call.from}));
-    engine.wait_for_path(&call, &call.from, Some("Blocked")).unwrap();
+    let dropped = |engine: &Engine, call: &Call| {
+        let flows = engine.flows(call).unwrap();
+        flows.iter().find(|flow| flow.tag == call.from).unwrap().dropped
+    };
     only_digits_arrive(&mut call);
-    let path = engine.paths(&call).unwrap().into_iter().find(|path| path.tag == call.to && !path.rtcp);
-    assert_eq!(path.unwrap().reason, None, "the other direction has left the kernel");
+    assert_eq!(dropped(&engine, &call), PACKETS);
+    assert!(engine.paths(&call).unwrap().iter().all(|path| path.rtcp || path.reason.is_none()));
     let (mut caller, mut callee) = (call.caller.duplicate().unwrap(), call.callee.duplicate().unwrap());
     callee.stream.next = call.callee.stream.next;
     speaks(&mut callee, &mut caller);
     call.callee.stream.next = callee.stream.next;
     // What is blocked for one party is not unblocked for the whole call.
     order(&mut engine, &call.id, "unblock media", &json!({}));
-    engine.wait_for_path(&call, &call.from, Some("Blocked")).unwrap();
+    only_digits_arrive(&mut call);
+    assert_eq!(dropped(&engine, &call), 2 * PACKETS);
     order(&mut engine, &call.id, "unblock media", &json!({"flags": ["all"]}));
     engine.talk_in_kernel(&mut call, PACKETS).unwrap();
     engine.finish(call).unwrap();
@@ -113,8 +118,8 @@ fn silence_keeps_everything_but_the_payload() {
     let mut engine = Engine::start(Table::Own, &[]).unwrap();
     let mut call = engine.call(CALLER, CALLEE).unwrap();
     engine.talk_in_kernel(&mut call, PACKETS).unwrap();
+    let before = flows::forwarded(engine.daemon.table(), &call).unwrap().unwrap().from_caller;
     order(&mut engine, &call.id, "silence media", &json!({"from-tag": call.from}));
-    engine.wait_for_path(&call, &call.from, Some("Silenced")).unwrap();
     for (payload_type, silence) in [(8, 0xd5), (0, 0xff)] {
         call.caller.stream.payload_type = payload_type;
         for _ in 0..PACKETS {
@@ -129,6 +134,9 @@ fn silence_keeps_everything_but_the_payload() {
     call.caller.send().unwrap();
     let digit = press(&mut call.caller);
     hears(&call.callee, &digit);
+    // What the kernel drops it counts as well.
+    let after = flows::forwarded(engine.daemon.table(), &call).unwrap().unwrap().from_caller;
+    assert_eq!(after, before + 2 * PACKETS + 2);
     call.caller.stream.payload_type = 8;
     order(&mut engine, &call.id, "unsilence media", &json!({"from-tag": call.from}));
     engine.talk_in_kernel(&mut call, PACKETS).unwrap();
@@ -181,6 +189,50 @@ fn silence_is_encrypted_like_speech() {
         let silent = Packet { payload: vec![0xd5; plain.payload.len()], ..plain };
         assert_eq!(call.callee.hear().unwrap(), silent.to_bytes());
     }
+    call.hang_up(&mut engine.ng).unwrap();
+    engine.daemon.stop().unwrap();
+}
+
+#[test]
+fn the_kernel_decrypts_silences_and_encrypts() {
+    if !available(XDP) {
+        return;
+    }
+    let mut engine = Engine::start(Table::Own, &[]).unwrap();
+    let (caller, callee) = (Key::new(Suite::AesCm128HmacSha1_80, 1), Key::new(Suite::AeadAes128Gcm, 2));
+    let mut call = SecureCall::place(&mut engine, (CALLER, CALLEE), Some(caller), Some(callee)).unwrap();
+    call.establish(engine.daemon.table()).unwrap();
+    let counts = |engine: &Engine, call: &SecureCall| {
+        let flows = flows::of_call(engine.daemon.table(), &call.id).unwrap();
+        let flow = flows.iter().find(|flow| flow.tag == call.from).unwrap();
+        (flow.packets, flow.dropped)
+    };
+    let (before, _) = counts(&engine, &call);
+    order(&mut engine, &call.id, "silence media", &json!({"from-tag": call.from}));
+    for _ in 0..PACKETS {
+        let (plain, sealed) = call.caller.seal().unwrap();
+        call.caller.endpoint.send_raw(&sealed).unwrap();
+        let plain = Packet::parse(&plain).unwrap();
+        let silent = Packet { payload: vec![0xd5; plain.payload.len()], ..plain };
+        assert_eq!(call.callee.hear().unwrap(), silent.to_bytes());
+    }
+    assert_eq!(counts(&engine, &call), (before + PACKETS, 0));
+    order(&mut engine, &call.id, "block media", &json!({"from-tag": call.from}));
+    for _ in 0..PACKETS {
+        let (_, sealed) = call.caller.seal().unwrap();
+        call.caller.endpoint.send_raw(&sealed).unwrap();
+    }
+    // A packet that is not authentic is not taken for one of the call.
+    let (_, mut forged) = call.caller.seal().unwrap();
+    *forged.last_mut().unwrap() ^= 1;
+    call.caller.endpoint.send_raw(&forged).unwrap();
+    flows::wait_until("everything is dropped", || {
+        Ok(counts(&engine, &call) == (before + 2 * PACKETS, PACKETS + 1))
+    })
+    .unwrap();
+    order(&mut engine, &call.id, "unblock media", &json!({"from-tag": call.from}));
+    order(&mut engine, &call.id, "unsilence media", &json!({"from-tag": call.from}));
+    call.talk(PACKETS).unwrap();
     call.hang_up(&mut engine.ng).unwrap();
     engine.daemon.stop().unwrap();
 }

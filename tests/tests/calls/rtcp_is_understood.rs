@@ -275,3 +275,40 @@ fn media_is_measured_where_no_reports_come() {
     assert!((20.0..=40.0).contains(&number(&lowest["MOS"])), "{lowest}");
     engine.daemon.stop().unwrap();
 }
+
+/// The metrics of an extended report (RFC 3611 section 4.7): a conversational score of 3.2, 200 ms, 64 of 256 lost.
+fn own_rating(ssrc: u32, about: u32) -> Vec<u8> {
+    let mut bytes = vec![0x80, 207, 0, 10];
+    bytes.extend(ssrc.to_be_bytes());
+    bytes.extend([7, 0, 0, 8]);
+    bytes.extend(about.to_be_bytes());
+    bytes.extend([
+        64, 0, 0, 0, 0, 0, 0, 0, 0, 200, 0, 60, 127, 127, 127, 16, 127, 127, 33, 32, 0x30, 0, 0, 60, 0, 80,
+        0, 200,
+    ]);
+    bytes
+}
+
+#[test]
+fn a_partys_own_rating_is_told_and_passed_on() {
+    if !available(NAMESPACES) {
+        return;
+    }
+    let mut engine = Engine::start(Table::Off, &[]).unwrap();
+    let mut call = place(&mut engine, None, Some(key(7)), &json!({}));
+    call.talk(5).unwrap();
+    let (one, two) = (call.caller.endpoint.stream.ssrc, call.callee.endpoint.stream.ssrc);
+    let mut packet = report(one, 0xdead_0001_8000_0000, Some((two, 0)));
+    packet.extend(own_rating(one, two));
+    pass(&mut call.caller, &mut call.callee, &packet);
+    let rating =
+        |engine: &mut Engine| engine.ng.query(&call.id).map(|reply| reply["SSRC"][one.to_string()].clone());
+    flows::wait_until("there is a score", || Ok(!rating(&mut engine)?.is_null())).unwrap();
+    let average = rating(&mut engine).unwrap()["average MOS"].clone();
+    assert_eq!(average["MOS"], json!(32), "{average}");
+    assert_eq!(average["samples"], json!(1), "{average}");
+    assert_eq!(average["jitter"], json!(12), "{average}");
+    assert_eq!(average["round-trip time"], json!(200_000), "{average}");
+    call.hang_up(&mut engine.ng).unwrap();
+    engine.daemon.stop().unwrap();
+}

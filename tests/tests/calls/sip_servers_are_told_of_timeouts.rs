@@ -2,9 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::Context as _;
-use rtpengine_tests::daemon::Table;
+use rtpengine_tests::daemon::{Builder, Table};
 use rtpengine_tests::engine::Engine;
 use rtpengine_tests::flows::wait_until;
 use rtpengine_tests::peer::Peer;
@@ -108,5 +110,75 @@ fn a_server_that_hangs_slows_nothing() {
     call.talk(200).unwrap();
     assert_eq!(counted(&engine), [0, 0, 0]);
     engine.hang_up(call).unwrap();
+    engine.daemon.stop().unwrap();
+}
+
+/// Makes a certificate for an address, with its key in the same file.
+fn certificate(file: &Path, address: &str) {
+    let mut command = Command::new("openssl");
+    command.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]);
+    command.args(["-subj", "/CN=sip server", "-addext", &format!("subjectAltName=IP:{address}")]);
+    command.arg("-keyout").arg(file).arg("-out").arg(file.with_extension("crt"));
+    let made = command.output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let mut text = std::fs::read_to_string(file).unwrap();
+    text += &std::fs::read_to_string(file.with_extension("crt")).unwrap();
+    std::fs::write(file, text).unwrap();
+}
+
+/// A server with a certificate for `name` is reached at 127.0.0.1 by a daemon that trusts it.
+fn over_https(name: &str) -> Option<(Engine, Peer, tempfile::TempDir)> {
+    if !available(NAMESPACES) || !available(&[Need::Python, Need::Openssl]) {
+        return None;
+    }
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("server.pem");
+    certificate(&file, name);
+    let trio = Trio::new().unwrap();
+    let arguments = ["--port", "8204", "--certificate", file.to_str().unwrap()];
+    let server = Peer::start_plain(&trio.engine, "xmlrpc_server.py", &arguments).unwrap();
+    let builder = Builder::new().netns(&trio.engine).table(Table::Off);
+    let daemon = builder
+        .args(Trio::interface_options())
+        .args([
+            "--timeout=1",
+            "--b2b-url=https://%%:8204/RPC2",
+            "--listen-http=127.0.0.1:2227",
+            "--xmlrpc-format=1",
+        ])
+        .env("SSL_CERT_FILE", file.with_extension("crt"))
+        .start()
+        .unwrap();
+    let ng = daemon.ng_in(&trio.engine).unwrap();
+    Some((Engine { ng, daemon, trio }, server, files))
+}
+
+#[test]
+fn over_https_to_a_server_whose_certificate_is_good() {
+    let Some((mut engine, mut server, _files)) = over_https("127.0.0.1") else { return };
+    let call = engine.call(CALLER, CALLEE).unwrap();
+    let heard = server.ask(&json!({"do": "heard", "calls_wanted": 1})).unwrap();
+    assert_eq!(heard["calls"], json!([{"at": "127.0.0.1", "method": "teardown", "params": [call.id]}]));
+    wait_until("it is counted", || Ok(counted(&engine) == [1, 0, 0])).unwrap();
+    engine.daemon.stop().unwrap();
+}
+
+#[test]
+fn not_over_https_to_a_server_whose_certificate_is_for_another() {
+    let Some((mut engine, mut server, _files)) = over_https("192.0.2.1") else { return };
+    engine.call(CALLER, CALLEE).unwrap();
+    wait_until("it is counted", || Ok(counted(&engine) == [0, 1, 0])).unwrap();
+    let heard = server.ask(&json!({"do": "heard", "calls_wanted": 1, "wait_s": 0})).unwrap();
+    assert_eq!(heard["calls"], json!([]), "nothing is said before the certificate is seen to be good");
     engine.daemon.stop().unwrap();
 }

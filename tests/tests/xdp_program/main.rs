@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail the test")]
 
 mod plain;
+mod restraint;
 mod srtp;
 mod srtp_contention;
 mod srtp_refuses;

@@ -119,14 +119,30 @@ impl Agents {
                 (Running::start(now, settings, leg), false)
             }
         };
-        for socket in &leg.sockets {
+        self.name(name, &leg.sockets);
+        self.running.insert(name, running);
+        restarts
+    }
+
+    /// Gives an agent another name.
+    pub(super) fn rename(&mut self, old: Name, new: Name) {
+        let Some(running) = self.running.remove(&old) else { return };
+        if let Some(due) = running.due {
+            self.timers.remove(&(due, old));
+            self.timers.insert((due, new));
+        }
+        self.unname(old, &running.told.sockets);
+        self.name(new, &running.told.sockets);
+        self.running.insert(new, running);
+    }
+
+    fn name(&mut self, name: Name, sockets: &[LegSocket]) {
+        for socket in sockets {
             let names = self.by_stream.entry(socket.stream).or_default();
             if !names.contains(&name) {
                 names.push(name);
             }
         }
-        self.running.insert(name, running);
-        restarts
     }
 
     fn unname(&mut self, name: Name, sockets: &[LegSocket]) {

@@ -223,6 +223,16 @@ impl Groups {
         order
     }
 
+    /// An m-line is taken out of the body, and of its groups.
+    pub(super) fn leave(&mut self, index: usize, pair: &mut MediaPair) {
+        for (grouping, side) in [(&mut self.sender, Side::Offerer), (&mut self.receiver, Side::Answerer)] {
+            if let Some(place) = grouping.places.get_mut(index) {
+                *place = None;
+            }
+            pair.faces.get_mut(side).bundle = Bundling::default();
+        }
+    }
+
     /// Notes on the faces what a body says of an m-line.
     pub(super) fn note(
         &self,

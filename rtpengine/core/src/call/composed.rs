@@ -64,6 +64,33 @@ pub(super) fn copied(session: &Session<'_>, media: &Media<'_>, style: &Style) ->
     section
 }
 
+/// A codec of ours.
+#[derive(Clone, Debug)]
+pub(super) struct Offered {
+    /// Payload type.
+    pub(super) number: u8,
+    pub(super) name: String,
+    /// In Hz.
+    pub(super) clock_rate: u32,
+    pub(super) channels: u16,
+    pub(super) fmtp: Option<String>,
+}
+
+/// An audio section that offers these.
+pub(super) fn offering(codecs: &[Offered], direction: Direction) -> Vec<u8> {
+    let numbers: String = codecs.iter().map(|codec| format!(" {}", codec.number)).collect();
+    let mut section = format!("m=audio 9 RTP/AVP{numbers}\r\n");
+    for Offered { number, name, clock_rate, channels, fmtp } in codecs {
+        let channels = if *channels > 1 { format!("/{channels}") } else { String::new() };
+        section += &format!("a=rtpmap:{number} {name}/{clock_rate}{channels}\r\n");
+        if let Some(fmtp) = fmtp {
+            section += &format!("a=fmtp:{number} {fmtp}\r\n");
+        }
+    }
+    section += &format!("a={}\r\n", direction.as_str());
+    section.into_bytes()
+}
+
 /// A section that accepts `codec` of an offered one.
 pub(super) fn accepting(media: &Media<'_>, codec: &Codec<'_>, direction: Direction) -> Vec<u8> {
     let protocol = media.protocol.unencrypted().name().unwrap_or(media.protocol_name);

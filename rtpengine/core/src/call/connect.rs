@@ -26,20 +26,30 @@ impl Engine {
         let call_id = given(&request.call_id).ok_or(CallError::NoCallId)?;
         let from = given(&request.from_tag).ok_or(CallError::NoFromTag)?;
         let to = given(&request.to_tag).ok_or(CallError::NoToTag)?;
-        if given(&request.to_call_id).is_some_and(|other| other != call_id) {
-            return Err(CallError::TwoCalls);
-        }
         let key = self.by_id.get(&*call_id).copied().ok_or(CallError::UnknownCall)?;
-        let call = self.calls.get(key).ok_or(CallError::UnknownCall)?.clone();
-        self.attempt(now, Some(key), call, plane, |draft| {
-            let call = &mut draft.call;
-            let one = call.party_by_tag(&from).ok_or(CallError::NoParticipant("from-tag"))?;
-            let two = call.party_by_tag(&to).ok_or(CallError::NoParticipant("to-tag"))?;
-            connect(call, one, two, now)
-        })?;
+        let call = self.calls.get(key).ok_or(CallError::UnknownCall)?;
+        let second = given(&request.to_call_id).unwrap_or_else(|| call_id.clone());
+        let other = self.by_id.get(&*second).copied().ok_or(CallError::NoSecondCall)?;
+        let theirs = self.calls.get(other).ok_or(CallError::NoSecondCall)?;
+        let one = call.party_by_tag(&from).ok_or(CallError::NoParticipant("from-tag"))?;
+        theirs.party_by_tag(&to).ok_or(CallError::NoParticipant("to-tag"))?;
+        if key == other {
+            let call = call.clone();
+            self.attempt(now, Some(key), call, plane, |draft| join(&mut draft.call, one, &to, now))?;
+        } else {
+            let mut merged = call.with(theirs)?;
+            join(&mut merged, one, &to, now)?;
+            self.unite(now, (key, other), merged, plane);
+            tracing::info!(target: "core", call = %call_id, "call '{second}' is a part of it from now on");
+        }
         tracing::info!(target: "core", call = %call_id, "tags '{from}' and '{to}' connected");
         Ok(Reply::ok())
     }
+}
+
+fn join(call: &mut Call, one: PartyId, to: &str, now: Now) -> Result<(), CallError> {
+    let two = call.party_by_tag(to).ok_or(CallError::NoParticipant("to-tag"))?;
+    connect(call, one, two, now)
 }
 
 fn connect(call: &mut Call, one: PartyId, two: PartyId, now: Now) -> Result<(), CallError> {

@@ -36,6 +36,7 @@ impl Engine {
         let body = self
             .calls
             .get(key)
+            .filter(|_| !request.has(Flag::Fast))
             .map(|call| super::query::body(snapshot::call_info(call, &self.interfaces, plane), None))
             .unwrap_or_default();
         let delay = request.delete_delay.unwrap_or(self.config.delete_delay);
@@ -76,9 +77,13 @@ fn ends_with(dialogue: &Dialogue, party: PartyId) -> bool {
 /// The dialogues a delete speaks of: all without tags; those of a tag; those between two tags, in either order, where
 /// an open offer matches any second tag (it was refused before its callee sent SDP). A branch narrows that down, unless
 /// the call was set up without branches.
+///
+/// A proxy that leaves it to us to read its flags adds the to-tag to every request; there it counts with the flag `to-tag`
+/// only.
 fn matching(call: &Call, request: &Request) -> Vec<usize> {
     let given = |tag: &Option<String>| tag.clone().filter(|tag| !tag.is_empty());
-    let (from, to) = (given(&request.from_tag), given(&request.to_tag));
+    let honoured = !request.is_unread || request.has(Flag::ToTag);
+    let (from, to) = (given(&request.from_tag), given(&request.to_tag).filter(|_| honoured));
     let uses_branches = call.dialogues.iter().any(|dialogue| dialogue.branch.is_some());
     let branch = request.via_branch.as_deref().filter(|_| uses_branches);
     let has = |dialogue: &Dialogue, tag: &str| {

@@ -71,6 +71,15 @@ impl Dialogue {
         self.medias.iter().filter_map(|pair| pair.source.as_ref()).map(|source| source.party)
     }
 
+    /// The party has been connected with somebody else: of its m-lines nothing is left here, of the other's there is.
+    pub(super) fn is_left_by(&self, party: PartyId) -> bool {
+        let Some(side) = self.side_of(party, Side::Offerer) else {
+            return false;
+        };
+        let has = |side: Side| self.medias.iter().any(|pair| pair.faces.get(side).rtp.is_some());
+        self.kind == Kind::OfferAnswer && has(side.other()) && !has(side)
+    }
+
     pub(super) fn is_subscription_of(&self, party: PartyId) -> bool {
         self.kind == Kind::Subscription && *self.parties.get(Side::Answerer) == party
     }

@@ -87,6 +87,12 @@ impl SocketDtls {
         self.keys.as_ref()?.1.receive.as_ref().map(|params| params.suite())
     }
 
+    /// Whom it is about.
+    pub(super) fn parties(&mut self) -> impl Iterator<Item = &mut PartyId> {
+        let told = self.told.iter_mut().map(|(association, _)| &mut association.party);
+        told.chain(self.keys.iter_mut().map(|(party, _)| party))
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.told.is_some()
     }

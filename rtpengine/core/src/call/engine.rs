@@ -115,6 +115,11 @@ impl Engine {
             Command::SubscribeAnswer => self.subscribe_answer(now, request, plane),
             Command::Unsubscribe => self.unsubscribe(now, request, plane),
             Command::Connect => self.connect(now, request, plane),
+            Command::Create => self.create(now, source, request, plane),
+            Command::CreateAnswer => self.create_answer(now, request, plane),
+            Command::Mesh => self.mesh(now, request, plane),
+            Command::InjectStart => self.inject_start(now, request, plane),
+            Command::InjectStop => self.inject_stop(now, request, plane),
             Command::StartForwarding | Command::StopForwarding => self.forwarding(request),
             later @ (Command::StartRecording
             | Command::StopRecording
@@ -122,12 +127,7 @@ impl Engine {
             | Command::PlayMedia
             | Command::StopMedia
             | Command::PlayDtmf
-            | Command::Create
-            | Command::CreateAnswer
-            | Command::Mesh
-            | Command::Transform
-            | Command::InjectStart
-            | Command::InjectStop) => Err(CallError::NotBuilt(later.wire_name())),
+            | Command::Transform) => Err(CallError::NotBuilt(later.wire_name())),
         };
         if result.is_ok()
             && matches!(request.command, Command::Offer | Command::Answer)
@@ -139,8 +139,20 @@ impl Engine {
             CallError::Limit(limit) if request.supports_load_limit => Reply::load_limit(limit.to_string()),
             error => Reply::error(error.to_string()),
         });
+        if request.has(Flag::Debug) && !reply.is_error() && request.command != Command::Delete {
+            self.debug_named(request);
+        }
         self.tally.count(source.addr.ip(), request.command, reply.is_error());
         reply
+    }
+
+    /// `debug` in a command about a call that exists already.
+    fn debug_named(&mut self, request: &Request) {
+        let call_id = request.call_id.as_deref().unwrap_or_default();
+        let call = self.by_id.get(call_id).and_then(|key| self.calls.get(*key));
+        if call.is_some_and(|call| !call.debug) {
+            self.set_debug(call_id, true);
+        }
     }
 
     /// Adds the time a command took, as the shell measured it, to the statistics of a proxy.
@@ -287,7 +299,7 @@ impl Engine {
     }
 
     /// Tells the logs if a call's `debug` is not what it was.
-    fn debug_changed(&mut self, key: CallKey, before: bool) {
+    pub(super) fn debug_changed(&mut self, key: CallKey, before: bool) {
         if let Some(call) = self.calls.get(key).filter(|call| call.debug != before) {
             self.outputs.push(Output::Debug { call: call.id.clone(), on: call.debug });
         }
@@ -330,15 +342,20 @@ impl Engine {
         let id = call.id.clone();
         self.tally.ended(now, call, by, plane);
         if by.is_timeout() {
-            self.outputs.push(Output::TimedOut(Box::new(call.timed_out())));
+            let told = call.timed_out_of_all().into_iter();
+            self.outputs.extend(told.map(|call| Output::TimedOut(Box::new(call))));
         }
         call.dialogues.clear();
         tracing::info!(target: "core", call = %id, "call ended: {by}");
         self.settle(now, key, plane);
-        if self.calls.remove(key).is_some_and(|call| call.debug) {
+        let Some(call) = self.calls.remove(key) else { return };
+        if call.debug {
             self.outputs.push(Output::Debug { call: id.clone(), on: false });
         }
         self.by_id.remove(&id);
+        for alias in &call.aliases {
+            self.by_id.remove(&alias.id);
+        }
     }
 
     pub(super) fn next_affinity(&mut self) -> Affinity {

@@ -35,10 +35,34 @@ pub(super) enum CallError {
     Unreadable,
     #[error("The call participants have no codec in common, and nothing is transcoded in this release")]
     NoCommonCodec,
-    #[error("Call participants of two calls cannot be connected in this release: leave out 'to-call-id'")]
-    TwoCalls,
+    #[error("No call has the to-call-id given")]
+    NoSecondCall,
+    #[error("Both calls have a call participant with tag '{0}': they cannot become one call")]
+    TagInBoth(String),
     #[error("The offer has no media that can be published")]
     NothingToPublish,
+    #[error("Tag '{0}' belongs to a call participant that talks to somebody already; choose another one")]
+    TagTaken(String),
+    #[error("Nothing was offered to tag '{0}' by 'create'")]
+    NotCreated(String),
+    #[error("Codec '{0}' cannot be offered: write its name as NAME/RATE[/CHANNELS]")]
+    UnknownCodec(String),
+    #[error("More than {0} codecs to offer")]
+    TooManyCodecs(usize),
+    #[error("No source-tag in message")]
+    NoSourceTag,
+    #[error("Nothing of that source is injected for the call participant with the to-tag given")]
+    NotInjected,
+    #[error("Call participant '{0}' cannot be made to hear itself: name two")]
+    SameParty(String),
+    #[error("Call participant '{0}' has no media; wait for its offer or answer")]
+    NoMedia(String),
+    #[error("Call has {0} injected ways already; stop those that are not needed")]
+    TooManyJoins(usize),
+    #[error("A mesh takes at least two call participants: name them in 'from-tags', or give 'all'")]
+    NoMesh,
+    #[error("Nobody sends anything to the call participant '{0}' yet, or nothing that is known by SDP")]
+    NothingSent(String),
     #[error("Tag '{0}' belongs to a call participant that is no subscriber")]
     TagInUse(String),
     #[error("Call has {0} subscriptions already; unsubscribe those that are not needed")]

@@ -10,6 +10,7 @@ use super::{
     draft::Draft,
     encryption::{Terms, Treatment, treatment},
     error::CallError,
+    hidden,
     ice::{self, Signal, Wording},
     interfaces::{Family, LocalIdx, Wanted},
     media::{Carries, Face, MediaPair, Side, carries},
@@ -21,7 +22,7 @@ use crate::{
     io::StreamId,
     ng::{DropTraffic, Flag, Request, TosRequest, TransportProtocol},
     sdp::{
-        Direction, Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip,
+        self, Direction, Media, MediaPlan, Protocol, RtcpMuxPlan, RtcpPlan, Session, Strip,
         security::{MediaSecurity, media_security},
     },
 };
@@ -48,6 +49,15 @@ const STRIP_KEYS: Strip = Strip { sdes: true, dtls: true, ..STRIP };
 impl Exchange<'_, '_> {
     /// Takes the SDP into the call and yields the body for the other party.
     pub(super) fn run(self, draft: &mut Draft<'_>) -> Result<Vec<u8>, CallError> {
+        let known = draft.call.dialogues.get(self.dialogue).map(|dialogue| dialogue.medias.as_slice());
+        if let Some(body) = hidden::completed(self.session, known.unwrap_or_default(), self.from) {
+            let session = sdp::parse(&body, sdp::ParseOptions::default())?;
+            return Exchange { session: &session, ..self }.folded(draft);
+        }
+        self.folded(draft)
+    }
+
+    fn folded(self, draft: &mut Draft<'_>) -> Result<Vec<u8>, CallError> {
         let known = draft.call.dialogues.get(self.dialogue).map(|dialogue| dialogue.medias.as_slice());
         let accept = self.offer && self.request.osrtp.accept_legacy;
         match twins::fold(self.session, known.unwrap_or_default(), self.from, accept) {
@@ -79,12 +89,18 @@ impl Exchange<'_, '_> {
 
     fn exchange(mut self, draft: &mut Draft<'_>, twins: &[Option<Twin>]) -> Result<Vec<u8>, CallError> {
         let mut medias = self.begin(draft)?;
+        let known = medias.len();
         if medias.len() < self.session.medias.len() {
             medias.resize_with(self.session.medias.len(), || MediaPair {
                 carries: if self.offer { Carries::Rtp } else { Carries::Nothing },
                 ..MediaPair::default()
             });
         }
+        let removed = if self.offer {
+            hidden::removed(self.request, self.session, &mut draft.warnings)
+        } else {
+            Vec::new()
+        };
         let mut groups = self.groups(draft, &medias);
         let mut plans: Vec<MediaWording> = Vec::new();
         plans.resize_with(self.session.medias.len(), MediaWording::default);
@@ -92,6 +108,12 @@ impl Exchange<'_, '_> {
         for index in groups.order(self.session.medias.len()) {
             let Some(media) = self.session.medias.get(index) else { continue };
             let Some(mut pair) = medias.get_mut(index).map(std::mem::take) else { continue };
+            let is_removed = removed.get(index).copied().unwrap_or_default();
+            if let Some(wording) = hidden::taken_out(&mut pair, self.from, media, is_removed, known) {
+                groups.leave(index, &mut pair);
+                settled(index, (pair, wording), &mut medias, &mut plans, &mut taken);
+                continue;
+            }
             if self.offer {
                 pair.faces.get_mut(self.from).twin = twins.get(index).copied().flatten();
                 draft.warnings.extend(groups.left_out(self.request, self.session, media));
@@ -105,13 +127,7 @@ impl Exchange<'_, '_> {
             wording.mid = mids::added(self.request, self.session, media, receiver);
             wording.plan.twin = twins::written(receiver, self.offer, media, &wording.plan);
             groups.taken(index, &pair, self.from);
-            for (place, done) in medias.get_mut(index).into_iter().zip(taken.get_mut(index)) {
-                *place = std::mem::take(&mut pair);
-                *done = true;
-            }
-            if let Some(place) = plans.get_mut(index) {
-                *place = wording;
-            }
+            settled(index, (pair, wording), &mut medias, &mut plans, &mut taken);
         }
         let to = self.from.other();
         let bundle = groups.written(self.offer, self.session, &medias, &mut plans, to);
@@ -673,5 +689,20 @@ fn unlearn(draft: &mut Draft<'_>, face: &Face) {
         if let Some(socket) = draft.call.socket_mut(stream) {
             socket.unlearn();
         }
+    }
+}
+
+/// Puts an m-line that has been taken in where it belongs.
+fn settled(
+    index: usize,
+    (pair, wording): (MediaPair, MediaWording),
+    medias: &mut [MediaPair],
+    plans: &mut [MediaWording],
+    taken: &mut [bool],
+) {
+    if let (Some(media), Some(plan), Some(done)) =
+        (medias.get_mut(index), plans.get_mut(index), taken.get_mut(index))
+    {
+        (*media, *plan, *done) = (pair, wording, true);
     }
 }

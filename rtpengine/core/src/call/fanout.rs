@@ -34,6 +34,15 @@ impl Call {
             .max_by_key(|dialogue| (dialogue.answered, dialogue.order))
     }
 
+    /// The faces towards a party on its m-line of this number, in all dialogues that are no subscriptions.
+    fn faces_at(&self, party: PartyId, media: usize) -> impl Iterator<Item = &Face> {
+        let own = self.dialogues.iter().filter(|dialogue| dialogue.kind != Kind::Subscription);
+        own.filter_map(move |dialogue| {
+            let side = dialogue.side_of(party, Side::Offerer)?;
+            Some(dialogue.medias.get(media)?.faces.get(side))
+        })
+    }
+
     /// Ends subscriptions to parties that are gone.
     pub(super) fn prune_subscriptions(&mut self) {
         let is_source = |dialogues: &[Dialogue], party: PartyId| {
@@ -72,15 +81,11 @@ impl Call {
 pub(super) fn fan_out(call: &Call, wires: &mut [Wire]) {
     for dialogue in call.dialogues.iter().filter(|dialogue| dialogue.kind == Kind::Subscription) {
         for pair in dialogue.medias.iter().filter(|_| dialogue.answered) {
-            let Some(source) = &pair.source else { continue };
+            let Some(source) = pair.source.as_ref().filter(|source| !source.egress) else { continue };
             let face = pair.faces.get(Side::Answerer);
             let Some(way) = Way::of(face, wires) else { continue };
             let comes_in = |wire: &Wire| {
-                wire.party == source.party
-                    && wire.media == source.media
-                    && !is_subscription(call, wire.dialogue)
-                    && is_open(call, wire)
-                    && !wire.is_withheld()
+                wire.party == source.party && wire.media == source.media && may_be_copied(call, wire)
             };
             for wire in wires.iter_mut().filter(|wire| comes_in(wire)) {
                 way.lead(call, wire);
@@ -98,6 +103,38 @@ pub(super) fn fan_out(call: &Call, wires: &mut [Wire]) {
     }
 }
 
+/// Adds to the sockets whose packets reach a party the ways to those that have subscribed to what it is sent, whoever sends
+/// it. After everything else that is added to sockets.
+pub(super) fn follow_egress(call: &Call, wires: &mut [Wire]) {
+    for dialogue in call.dialogues.iter().filter(|dialogue| dialogue.kind == Kind::Subscription) {
+        for pair in dialogue.medias.iter().filter(|_| dialogue.answered) {
+            let Some(source) = pair.source.as_ref().filter(|source| source.egress) else { continue };
+            let face = pair.faces.get(Side::Answerer);
+            let Some(way) = Way::of(face, wires) else { continue };
+            let own: SmallVec<[StreamId; 2]> = face.streams().collect();
+            let mut senders: SmallVec<[StreamId; 1]> = SmallVec::new();
+            for heard in call.faces_at(source.party, source.media) {
+                let (Some(media), rtcp) = (heard.way_out(), heard.rtcp_way_out()) else { continue };
+                for wire in wires.iter_mut().filter(|wire| may_be_copied(call, wire)) {
+                    if way.accompany(call, wire, media, rtcp.unwrap_or(media))
+                        && let Some(reports) = reports(call, wire)
+                    {
+                        add(&mut senders, reports);
+                    }
+                }
+            }
+            for wire in wires.iter_mut().filter(|wire| dialogue.mirrors_rtcp && own.contains(&wire.stream)) {
+                senders.iter().for_each(|reports| mirror(wire, *reports));
+            }
+        }
+    }
+}
+
+/// Whether what comes to a socket can be given to others, as far as keys are concerned.
+fn may_be_copied(call: &Call, wire: &Wire) -> bool {
+    !is_subscription(call, wire.dialogue) && is_open(call, wire) && !wire.is_withheld()
+}
+
 fn is_open(call: &Call, wire: &Wire) -> bool {
     let pair = call.dialogues.get(wire.dialogue).and_then(|dialogue| dialogue.medias.get(wire.media));
     pair.is_some_and(|pair| is_copyable(pair, wire.side))
@@ -107,8 +144,8 @@ fn is_subscription(call: &Call, dialogue: usize) -> bool {
     call.dialogues.get(dialogue).is_some_and(|dialogue| dialogue.kind == Kind::Subscription)
 }
 
-/// The way to a subscriber.
-struct Way {
+/// The way to whoever gets copies.
+pub(super) struct Way {
     /// `None` where it does not want media now.
     media: Option<StreamId>,
     rtcp: Option<StreamId>,
@@ -116,7 +153,7 @@ struct Way {
 
 impl Way {
     /// `None` as long as nothing can be sent there: the keys are missing.
-    fn of(face: &Face, wires: &[Wire]) -> Option<Self> {
+    pub(super) fn of(face: &Face, wires: &[Wire]) -> Option<Self> {
         let out = face.way_out()?;
         let own = wires.iter().find(|wire| wire.stream == out)?;
         if !is_readable(own.treatment) || own.is_withheld() {
@@ -126,6 +163,41 @@ impl Way {
             media: Some(out).filter(|_| face.direction.receives()),
             rtcp: face.rtcp_way_out().or(Some(out)),
         })
+    }
+
+    /// Leads there from a socket, if what comes to it can be copied.
+    pub(super) fn lead_from(&self, call: &Call, wire: &mut Wire) {
+        if may_be_copied(call, wire) {
+            self.lead(call, wire);
+        }
+    }
+
+    /// Leads there from a socket whatever goes to these two, of media and of RTCP. `false`: nothing does.
+    fn accompany(&self, call: &Call, wire: &mut Wire, media: StreamId, rtcp: StreamId) -> bool {
+        let relay = &wire.relay;
+        let copies = relay.copies.as_ref();
+        let reaches = |own: &Sinks, copied: Option<&Sinks>, sink: StreamId| {
+            own.contains(&sink) || copied.is_some_and(|copied| copied.contains(&sink))
+        };
+        let heard = reaches(&relay.sinks, copies.map(|copies| &copies.sinks), media);
+        let reported = reaches(&relay.rtcp_sinks, copies.map(|copies| &copies.rtcp_sinks), rtcp);
+        if !heard && !reported {
+            return false;
+        }
+        let rtcp_only = relay.component == Component::Rtcp;
+        let own_media = self.media.filter(|_| heard && !rtcp_only);
+        let own_rtcp = self.rtcp.filter(|_| reported && relay.component != Component::Raw);
+        let Some((sinks, rtcp_sinks)) = ways(call, wire) else { return false };
+        if let Some(rtcp) = own_rtcp {
+            add(rtcp_sinks, rtcp);
+            if rtcp_only {
+                add(sinks, rtcp);
+            }
+        }
+        if let Some(media) = own_media {
+            add(sinks, media);
+        }
+        true
     }
 
     fn lead(&self, call: &Call, wire: &mut Wire) {

@@ -118,6 +118,8 @@ pub(super) struct Face {
     /// The same for RTCP.
     pub(super) advertised_rtcp: Option<SocketAddr>,
     pub(super) mux: Mux,
+    /// The party is not shown the m-line (`sdp-media-remove`).
+    pub(super) hidden: bool,
     /// The m-line is two sections in the party's SDP.
     pub(super) twin: Option<Twin>,
     pub(super) encryption: Encryption,
@@ -217,6 +219,8 @@ impl Face {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Source {
     pub(super) party: PartyId,
+    /// What the party is sent, instead of what it sends.
+    pub(super) egress: bool,
     /// Its index in the dialogue of the party.
     pub(super) media: usize,
     /// Payload types offered to the subscriber, those aside that only accompany media.

@@ -10,7 +10,9 @@ use smallvec::SmallVec;
 use super::{
     dialogue::{Dialogue, Kind},
     ice::AgentId,
+    joins::Join,
     media::{Side, Sides},
+    merge::Alias,
     party::{Party, PartyId, Sent},
     quality::Quality,
     restraint::{OfCall, OfParty},
@@ -25,6 +27,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) id: Arc<str>,
+    /// Of calls that were merged into it.
+    pub(super) aliases: Vec<Alias>,
     pub(super) affinity: Affinity,
     pub(super) created: Now,
     pub(super) last_signal_unix_us: u64,
@@ -46,18 +50,21 @@ pub(super) struct Call {
     pub(super) restraint: OfCall,
     /// Everything about it is logged, every packet in the kernel included.
     pub(super) debug: bool,
+    /// Who hears whom besides.
+    pub(super) joins: Vec<Join>,
     /// `generate RTCP`
     pub(super) generate_rtcp: bool,
     pub(super) quality: Quality,
-    next_party: u32,
-    next_agent: u32,
-    next_order: u64,
+    pub(super) next_party: u32,
+    pub(super) next_agent: u32,
+    pub(super) next_order: u64,
 }
 
 impl Call {
     pub(super) fn new(id: &str, affinity: Affinity, created: Now, proxy: Option<SocketAddr>) -> Self {
         Self {
             id: Arc::from(id),
+            aliases: Vec::new(),
             affinity,
             created,
             last_signal_unix_us: created.unix_us,
@@ -73,6 +80,7 @@ impl Call {
             drop_traffic: false,
             restraint: OfCall::default(),
             debug: false,
+            joins: Vec::new(),
             generate_rtcp: false,
             quality: Quality::default(),
             next_party: 0,
@@ -196,7 +204,7 @@ impl Call {
                 *dialogue.parties.get(side.other())
             };
             let is_other = peer != party || dialogue.kind == Kind::OfferAnswer;
-            if is_other && !peers.contains(&(peer, subscribed)) {
+            if is_other && !dialogue.is_left_by(party) && !peers.contains(&(peer, subscribed)) {
                 peers.push((peer, subscribed));
             }
         }
@@ -220,6 +228,7 @@ impl Call {
     /// Drops parties that no dialogue names, and yields the sockets that no dialogue refers to.
     pub(super) fn sweep(&mut self) -> Vec<Socket> {
         self.prune_subscriptions();
+        self.prune_joins();
         let Self { parties, dialogues, sockets, restraint, .. } = self;
         parties.retain(|party| dialogues.iter().any(|dialogue| dialogue.has(party.id)));
         restraint.forget(|id| parties.iter().any(|party| party.id == id));

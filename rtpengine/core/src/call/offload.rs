@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rtpengine_common::abi::MAX_SILENCE;
 use rtpengine_common::srtp::{Cipher, CryptoParams, abi::MAX_KERNEL_MKI};
 use smallvec::SmallVec;
 
@@ -15,12 +16,19 @@ use super::{
     socket::Socket,
 };
 use crate::io::{
-    Component, Filter, FlowIdentity, FlowOutput, FlowSpec, MediaRule, Reason, SourceMismatch, SourcePolicy,
-    StreamId,
+    Component, Filter, FlowIdentity, FlowOutput, FlowSpec, Reason, RelayStream, Restraint, SourceMismatch,
+    SourcePolicy, StreamId,
 };
 
-/// The flow for a socket, or why there must be none. `transmit`: the key ring of its sink, and what is encrypted with
-/// towards that party.
+/// Key ring of a socket, what is encrypted with towards its party, and whether that one is to be heard first.
+pub(super) struct Way {
+    pub(super) stream: StreamId,
+    pub(super) keyring: StreamId,
+    pub(super) transmit: Option<Arc<CryptoParams>>,
+    pub(super) waits: bool,
+}
+
+/// The flow for a socket, or why there must be none. `ways`: to all sockets of the call.
 ///
 /// Held streams stay in userspace: little arrives on them, and they resume without waiting for the kernel.
 pub(super) fn decide(
@@ -28,7 +36,7 @@ pub(super) fn decide(
     interfaces: &Interfaces,
     offload: bool,
     wire: &Wire,
-    (keyring, transmit): (StreamId, Option<Arc<CryptoParams>>),
+    ways: &[Way],
 ) -> Result<FlowSpec, Reason> {
     if !offload {
         return Err(Reason::TableOff);
@@ -46,9 +54,6 @@ pub(super) fn decide(
     if !wire.relay.endpoint_settled {
         return Err(Reason::NotEstablished);
     }
-    if wire.relay.handling.echo.is_some() {
-        return Err(Reason::Echo);
-    }
     if wire.relay.handling.block_short {
         return Err(Reason::PacketLength);
     }
@@ -61,27 +66,28 @@ pub(super) fn decide(
         [_, _, ..] => return Err(Reason::ManyOutputs),
     };
     let inherits_keys = wire.treatment == Treatment::Inherited;
-    let dropped = wire.relay.discard == Some(Reason::Blackhole) && wire.treatment == Treatment::Clear;
+    let readable = match wire.treatment {
+        Treatment::Clear | Treatment::Bridged | Treatment::Unread => true,
+        Treatment::Inherited | Treatment::NoKeys => false,
+    };
+    let dropped = wire.relay.discard == Some(Reason::Blackhole) && readable;
     match wire.relay.discard {
         // What the relay cannot read the kernel can.
         Some(Reason::NoKeys) if inherits_keys => {}
-        // What is not encrypted is dropped without a look at it.
         Some(Reason::Blackhole) if dropped => {}
         Some(reason) => return Err(reason),
         None => {}
     }
-    let payload_types = forwarded(wire.relay.filter.as_deref())?;
+    let payload_types = handed_up(wire.relay.filter.as_deref());
     let socket = call.socket(wire.stream).ok_or(Reason::NoSink)?;
-    let output = match sink.endpoint {
-        _ if dropped => None,
-        Some(to) => {
-            let (stream, from, tos) = (sink.stream, sink.local, call.tos);
-            Some(FlowOutput { stream, keyring, from, to, tos, crypto: transmit.clone() })
-        }
-        None => return Err(Reason::NoEndpoint),
-    };
+    let mut outputs: SmallVec<[FlowOutput; 1]> = SmallVec::new();
+    for (index, sink) in wire.relay.sinks.iter().enumerate().filter(|_| !dropped) {
+        let way = ways.iter().find(|way| way.stream == *sink).ok_or(Reason::NoSink)?;
+        outputs.push(output(call, &wire.relay, index, way)?);
+    }
     let receive = &wire.relay.receive_crypto;
-    if [receive, &transmit].into_iter().flatten().any(|keys| !is_for_kernel(keys)) {
+    let transmit = outputs.iter().filter_map(|output| output.crypto.as_ref());
+    if receive.iter().chain(transmit).any(|keys| !is_for_kernel(keys)) {
         return Err(Reason::Srtp);
     }
     let mismatch = match wire.relay.source_policy {
@@ -98,7 +104,7 @@ pub(super) fn decide(
         rtcp_mux,
         source,
         mismatch,
-        outputs: output.into_iter().collect(),
+        outputs,
         crypto: receive.clone(),
         inherits_keys,
         payload_types,
@@ -107,18 +113,40 @@ pub(super) fn decide(
     })
 }
 
-/// The payload types the kernel may forward, all where there are none; an error where it may not forward any. What it does
-/// not forward it hands up.
-fn forwarded(filter: Option<&Filter>) -> Result<SmallVec<[u8; 8]>, Reason> {
-    let Some(filter) = filter else { return Ok(SmallVec::new()) };
-    for rule in &filter.rules {
-        match rule.media {
-            MediaRule::Pass => {}
-            MediaRule::Silence => return Err(Reason::Silenced),
-            MediaRule::Drop => return Err(Reason::Blocked),
-        }
+/// What leaves by one socket.
+fn output(call: &Call, relay: &RelayStream, index: usize, way: &Way) -> Result<FlowOutput, Reason> {
+    let sink = call.socket(way.stream).ok_or(Reason::NoSink)?;
+    let to = sink.endpoint.ok_or(Reason::NoEndpoint)?;
+    if way.waits {
+        return Err(Reason::NatWait);
     }
-    Ok((0..128).filter(|number| filter.events().all(|event| event != *number)).collect())
+    let filter = relay.filter.as_deref();
+    let rule = filter.and_then(|filter| Some((filter, *filter.rules.get(index)?)));
+    let restraint = rule.map_or_else(Restraint::default, |(filter, rule)| Restraint::of(filter, rule));
+    if restraint.patterns().count() > MAX_SILENCE {
+        return Err(Reason::Silenced);
+    }
+    Ok(FlowOutput {
+        stream: way.stream,
+        keyring: way.keyring,
+        from: sink.local,
+        to,
+        tos: call.tos,
+        crypto: way.transmit.clone(),
+        restraint,
+        turned_ssrc: relay.handling.echo,
+    })
+}
+
+/// The payload types that the kernel deals with, all where there are none. What it does not deal with it hands up:
+/// telephone events that not everybody gets.
+fn handed_up(filter: Option<&Filter>) -> SmallVec<[u8; 8]> {
+    match filter {
+        Some(filter) if filter.rules.iter().any(|rule| !rule.events) => {
+            (0..128).filter(|number| filter.events().all(|event| event != *number)).collect()
+        }
+        Some(_) | None => SmallVec::new(),
+    }
 }
 
 /// Whether the program can encrypt or decrypt with these keys: it has no f8, and little room for an identifier.

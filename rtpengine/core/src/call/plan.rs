@@ -11,10 +11,11 @@ use super::{
     engine::{CallKey, Engine},
     fanout,
     ice::Standing,
+    joins,
     media::{Carries, Face, MediaPair, Side},
     media_flags,
     model::Call,
-    offload,
+    offload::{self, Way},
     party::PartyId,
     restraint,
 };
@@ -74,31 +75,28 @@ impl Engine {
         let mut configures = Vec::new();
         let mut installs = Vec::new();
         let mut handshakes = Vec::new();
-        let transmit: SmallVec<[_; 4]> = wires
-            .iter()
-            .map(|wire| (wire.stream, (wire.relay.keyring, wire.relay.transmit_crypto.clone())))
-            .collect();
-        let waits = |wire: &&Wire| {
+        let waits = |wire: &Wire| {
             wire.relay.handling.awaits_packets && !media_flags::has_heard(call, wire.stream, &wire.relay)
         };
-        let waiting: SmallVec<[StreamId; 2]> = wires.iter().filter(waits).map(|wire| wire.stream).collect();
+        let way = |wire: &Wire| Way {
+            stream: wire.stream,
+            keyring: wire.relay.keyring,
+            transmit: wire.relay.transmit_crypto.clone(),
+            waits: waits(wire),
+        };
+        let ways: SmallVec<[Way; 4]> = wires.iter().map(way).collect();
         for wire in wires {
             let stream = wire.stream;
             if let Some(socket) = call.socket_mut(stream) {
                 socket.settled = wire.relay.endpoint_settled;
             }
             let offloaded = bundle::leading(call, &wire);
-            let sink = offloaded.as_ref().unwrap_or(&wire).relay.sinks.first();
-            let transmit = transmit.iter().find(|(stream, _)| Some(stream) == sink);
-            let transmit = transmit.map_or((stream, None), |(_, keys)| keys.clone());
-            let waits = sink.is_some_and(|sink| waiting.contains(sink));
             let offload = self.config.offload;
             let decision = match &offloaded {
-                None => offload::decide(call, &self.interfaces, offload, &wire, transmit),
-                Some(line) => offload::decide(call, &self.interfaces, offload, line, transmit)
+                None => offload::decide(call, &self.interfaces, offload, &wire, &ways),
+                Some(line) => offload::decide(call, &self.interfaces, offload, line, &ways)
                     .and_then(|flow| bundle::limited(&wire, line, flow)),
             };
-            let decision = decision.and_then(|flow| if waits { Err(Reason::NatWait) } else { Ok(flow) });
             let Some(socket) = call.socket_mut(stream) else { continue };
             if socket.configured.as_deref() != Some(&wire.relay) {
                 let config = Box::new(wire.relay);
@@ -178,6 +176,8 @@ fn wires(call: &Call, config: &CoreConfig) -> Vec<Wire> {
         wire.relay.rtcp_sinks.retain(fits);
     }
     fanout::fan_out(call, &mut wires);
+    joins::fan_out(call, &mut wires);
+    fanout::follow_egress(call, &mut wires);
     restraint::restrain(call, &mut wires);
     bundle::merge(wires)
 }

@@ -19,6 +19,7 @@ use super::{
     offer::{MAX_DIALOGUES, call_id_and_body, describe},
 };
 use crate::{
+    codecs::{CodecList, CodecOptions, Selection},
     io::{MediaPlane, Now},
     ng::{Dict, IceMode, NameSet, Replace, Reply, Request, TransportProtocol},
     sdp::{self, Direction, Media, Session},
@@ -40,7 +41,9 @@ impl Engine {
         let tag = request.from_tag.as_deref().filter(|tag| !tag.is_empty()).ok_or(CallError::NoFromTag)?;
         let session = sdp::parse(body, self.parse_options())?;
         let (key, call) = self.call_for(now, source, call_id)?;
-        let placement = placement(request, &self.interfaces);
+        let mut placement = placement(request, &self.interfaces);
+        // The publisher is the receiver of the body as well.
+        placement.from_family = placement.to_family.take().or(placement.from_family);
         let options = self.parse_options();
         let (answer, warnings, _) = self.attempt(now, key, call, plane, |draft| {
             let party = draft.call.party_by_tag(tag);
@@ -81,6 +84,7 @@ fn publish(
         ice: Some(IceMode::Remove),
         transport_protocol: Some(plain(session)),
         replace: NameSet::default(),
+        codecs: request.codecs.without(CodecList::Accept),
         ..request.clone()
     };
     let absent = Some(Side::Answerer);
@@ -99,7 +103,9 @@ fn publish(
         composed::head(SESSION_NAME, session_id(draft), ours.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)));
     let mut accepted = 0;
     for (media, pair) in session.medias.iter().zip(&medias) {
-        let codec = chosen(media).filter(|_| pair.carries == Carries::Rtp);
+        let codec = (pair.carries == Carries::Rtp)
+            .then(|| chosen(media, &request.codecs, &mut draft.warnings))
+            .flatten();
         let section = match codec {
             Some(codec) => {
                 accepted += 1;
@@ -118,7 +124,12 @@ fn publish(
         IceMode::Remove => IceMode::Remove,
         IceMode::Force | IceMode::Default | IceMode::Optional | IceMode::ForceRelay => IceMode::Force,
     };
-    let mut answering = Request { ice: Some(ice), transport_protocol: None, ..request.clone() };
+    let mut answering = Request {
+        ice: Some(ice),
+        transport_protocol: None,
+        codecs: CodecOptions::default(),
+        ..request.clone()
+    };
     answering.replace.insert(Replace::OriginFull);
     let placement = Placement::default();
     let exchange = Exchange {
@@ -138,10 +149,23 @@ fn publish(
     Ok(answer)
 }
 
-/// The codec that is accepted: the first that is media by itself. No other one is ever asked of a publisher, since nothing
-/// is transcoded.
-fn chosen<'m, 's>(media: &'m Media<'s>) -> Option<&'m sdp::Codec<'s>> {
-    media.primary_codec()
+/// The codec that is accepted: of those left by the other lists the one that `codec-accept` likes best, else the first that
+/// is media by itself, since nothing is transcoded.
+fn chosen<'m, 's>(
+    media: &'m Media<'s>,
+    options: &CodecOptions,
+    warnings: &mut Vec<String>,
+) -> Option<&'m sdp::Codec<'s>> {
+    let mut left = Selection::of(media);
+    left.attempt(|left| left.apply(options, true));
+    let accepted = left.accepted(options);
+    let first = left.first_media();
+    if let (None, Some(first)) = (accepted, first)
+        && options.of(CodecList::Accept).next().is_some()
+    {
+        warnings.push(format!("The offer has no codec of codec-accept: {first} is accepted"));
+    }
+    accepted.or(first)
 }
 
 /// The profile in which nothing is encrypted.

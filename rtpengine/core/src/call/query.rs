@@ -50,13 +50,17 @@ pub(super) fn body(info: CallInfo, only: Option<&[&str]>) -> Dict {
 }
 
 fn party_dict(party: PartyInfo) -> Dict {
-    let mut dict = Dict::with_capacity(7).with("tag", party.tag);
+    let mut dict = Dict::with_capacity(8).with("tag", party.tag);
     for (key, value) in [("via-branch", party.branch), ("label", party.label)] {
         if !value.is_empty() {
             dict.push(key, value);
         }
     }
     dict.push("created", party.created_unix_us / SECOND_US);
+    // The document's own key. The two below tell of several.
+    if let Some(peer) = party.peers.iter().find(|tag| !tag.is_empty()) {
+        dict.push("in dialogue with", peer.as_str());
+    }
     let peer = |tag: String| Dict::with_capacity(2).with("tag", tag).with("type", "offer/answer").into();
     let copy = |tag: String| Dict::with_capacity(2).with("tag", tag).with("type", "pub/sub").into();
     for (key, others) in [("subscriptions", party.subscriptions), ("subscribers", party.subscribers)] {

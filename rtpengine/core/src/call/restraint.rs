@@ -95,6 +95,17 @@ impl OfCall {
         self.ways.retain(|(.., restraint)| !restraint.is_none());
     }
 
+    /// Whom the ways are between.
+    pub(super) fn parties(&mut self) -> impl Iterator<Item = &mut PartyId> {
+        self.ways.iter_mut().flat_map(|(from, to, _)| [from, to])
+    }
+
+    /// Adds those of another call.
+    pub(super) fn take_in(&mut self, other: Self) {
+        self.whole = self.whole.and(other.whole);
+        self.ways.extend(other.ways);
+    }
+
     /// Forgets the ways of parties that are gone.
     pub(super) fn forget(&mut self, is_there: impl Fn(PartyId) -> bool) {
         self.ways.retain(|(from, to, _)| is_there(*from) && is_there(*to));
@@ -128,7 +139,12 @@ pub(super) fn restrain(call: &Call, wires: &mut [Wire]) {
     }
     let ends: Vec<End> = wires
         .iter()
-        .map(|wire| End { stream: wire.stream, party: wire.party, payloads: face_payloads(call, wire) })
+        .map(|wire| End {
+            stream: wire.stream,
+            party: wire.party,
+            accompanies: accompanied(call, wire),
+            payloads: face_payloads(call, wire),
+        })
         .collect();
     for (wire, own) in wires.iter_mut().zip(&ends) {
         if wire.relay.component == Component::Rtcp {
@@ -146,6 +162,8 @@ pub(super) fn restrain(call: &Call, wires: &mut [Wire]) {
 struct End {
     stream: StreamId,
     party: PartyId,
+    /// It hears what this party is sent.
+    accompanies: Option<PartyId>,
     payloads: SmallVec<[(u8, Payload); 4]>,
 }
 
@@ -163,7 +181,9 @@ fn filter(
     for &sink in sinks.iter() {
         let mut rule = SinkRule::PASS;
         for end in ends.iter().filter(|end| end.stream == sink) {
-            rule = call.restraint_between(from.party, end.party).rule();
+            let restraint = call.restraint_between(from.party, end.party);
+            let of_other = end.accompanies.map(|heard| call.restraint_between(from.party, heard));
+            rule = restraint.and(of_other.unwrap_or_default()).rule();
             payloads = merged(&payloads, &end.payloads);
         }
         if rule.media == MediaRule::Silence && !readable {
@@ -179,6 +199,12 @@ fn filter(
     *sinks = ruled.iter().map(|(sink, _)| *sink).collect();
     let rules = ruled.into_iter().map(|(_, rule)| rule).collect();
     Some(Box::new(Filter { payloads: merged(&payloads, &from.payloads), rules }))
+}
+
+/// Whom a subscriber listens in on.
+fn accompanied(call: &Call, wire: &Wire) -> Option<PartyId> {
+    let source = call.dialogues.get(wire.dialogue)?.medias.get(wire.media)?.source.as_ref()?;
+    source.egress.then_some(source.party)
 }
 
 fn face_payloads(call: &Call, wire: &Wire) -> SmallVec<[(u8, Payload); 4]> {

@@ -16,6 +16,7 @@ use super::{
     error::CallError,
     exchange::Exchange,
     fanout::is_copyable,
+    hidden,
     media::{Carries, MediaPair, Side, Sides, Source},
     model::Call,
     offer::call_id_and_body,
@@ -32,7 +33,7 @@ use crate::{
 };
 
 /// Subscriptions of one call: more are a loop or an attack.
-const MAX_SUBSCRIPTIONS: usize = 256;
+pub(super) const MAX_SUBSCRIPTIONS: usize = 256;
 /// Bytes of a tag of ours: unique among all there ever are.
 const TAG_BYTES: usize = 10;
 
@@ -62,10 +63,6 @@ impl Engine {
         let tags: Vec<&str> =
             sources.iter().filter_map(|source| call.party(*source)).map(|party| party.tag()).collect();
         tracing::info!(target: "core", call = %call_id, "subscription '{tag}' to {tags:?} offered");
-        let mut warnings = warnings;
-        if request.has(Flag::Egress) {
-            warnings.push("Flag 'egress' ignored: what a party is sent cannot be subscribed to".to_owned());
-        }
         let mut reply = Dict::new().with("sdp", body);
         if let [tag] = tags.as_slice() {
             reply.push("from-tag", *tag);
@@ -132,10 +129,17 @@ impl Engine {
 fn sources(call: &Call, request: &Request) -> Result<Vec<PartyId>, CallError> {
     let selected = selection::senders(call, &Request { is_unread: false, ..request.clone() })?;
     let parties = match (selected, request.all) {
-        (Selected::Everybody, AllMode::All | AllMode::OfferAnswer | AllMode::Flows) => {
+        (
+            Selected::Everybody,
+            mode @ (AllMode::All | AllMode::OfferAnswer | AllMode::ExceptOfferAnswer | AllMode::Flows),
+        ) => {
             let talks = |party: PartyId| {
-                let own = call.dialogues.iter().filter(|dialogue| dialogue.has(party));
-                own.filter(|dialogue| dialogue.kind == Kind::OfferAnswer).count() > 0
+                let wanted = |kind: Kind| match kind {
+                    Kind::OfferAnswer => mode != AllMode::ExceptOfferAnswer,
+                    Kind::Publication => matches!(mode, AllMode::ExceptOfferAnswer | AllMode::Flows),
+                    Kind::Subscription => false,
+                };
+                call.dialogues.iter().any(|dialogue| wanted(dialogue.kind) && dialogue.has(party))
             };
             call.parties
                 .iter()
@@ -143,9 +147,7 @@ fn sources(call: &Call, request: &Request) -> Result<Vec<PartyId>, CallError> {
                 .map(|party| party.id)
                 .collect()
         }
-        (Selected::Everybody, AllMode::None | AllMode::ExceptOfferAnswer) => {
-            return Err(CallError::NoFromTag);
-        }
+        (Selected::Everybody, AllMode::None) => return Err(CallError::NoFromTag),
         (Selected::Parties(parties), _) => parties,
     };
     if parties.is_empty() || !parties.iter().all(|party| call.source_dialogue(*party).is_some()) {
@@ -182,7 +184,7 @@ fn locate(call: &mut Call, tag: &str, source: Option<PartyId>, now: Now) -> Resu
 }
 
 /// The tag of a subscription that was given none.
-fn new_tag(draft: &mut Draft<'_>) -> String {
+pub(super) fn new_tag(draft: &mut Draft<'_>) -> String {
     let mut bytes = [0; TAG_BYTES];
     draft.fill(&mut bytes);
     let mut tag = String::with_capacity(2 * TAG_BYTES);
@@ -205,7 +207,8 @@ fn offer(
     let direction = if request.has(Flag::Inactive) { Direction::Inactive } else { Direction::SendOnly };
     let mut previous =
         draft.call.dialogues.get(dialogue).map(|known| known.medias.clone()).unwrap_or_default();
-    let mut parts = Parts { keeps_mid: sources.len() == 1, direction, ..Parts::default() };
+    let egress = request.has(Flag::Egress);
+    let mut parts = Parts { keeps_mid: sources.len() == 1, direction, egress, ..Parts::default() };
     for source in sources {
         parts.add(&draft.call, *source, request.has(Flag::Siprec), options)?;
     }
@@ -272,7 +275,35 @@ fn offer(
         Exchange { request: &offered, session: &session, dialogue, from, offer: true, placement, absent };
     let body = exchange.run(draft)?;
     stand_in(draft, dialogue);
+    withhold(draft, dialogue);
     Ok(body)
+}
+
+/// The answer need not have what the subscriber was not offered after all. It is sent it all the same.
+fn withhold(draft: &mut Draft<'_>, dialogue: usize) {
+    let Some(dialogue) = draft.call.dialogues.get_mut(dialogue) else { return };
+    let mut withheld: Vec<String> = Vec::new();
+    for pair in &mut dialogue.medias {
+        let (Some(source), face) = (&mut pair.source, pair.faces.get(Side::Answerer)) else { continue };
+        if pair.carries != Carries::Rtp {
+            continue;
+        }
+        let offered: SmallVec<[u8; 8]> =
+            face.codecs.formats().filter_map(|(format, _)| format.parse().ok()).collect();
+        source.formats.retain(|number| {
+            let kept = offered.contains(number);
+            if !kept {
+                withheld.push(number.to_string());
+            }
+            kept
+        });
+    }
+    if !withheld.is_empty() {
+        let numbers = withheld.join(", ");
+        draft.warnings.push(format!(
+            "Nothing is transcoded: what comes with payload type {numbers} goes to the subscriber as it is"
+        ));
+    }
 }
 
 /// What is gathered from the sources.
@@ -286,6 +317,8 @@ struct Parts {
     has_ice: bool,
     keeps_mid: bool,
     direction: Direction,
+    /// What the parties are sent.
+    egress: bool,
 }
 
 impl Default for Parts {
@@ -299,6 +332,7 @@ impl Default for Parts {
             has_ice: false,
             keeps_mid: true,
             direction: Direction::SendOnly,
+            egress: false,
         }
     }
 }
@@ -313,9 +347,24 @@ impl Parts {
         options: sdp::ParseOptions,
     ) -> Result<(), CallError> {
         let dialogue = call.source_dialogue(party).ok_or(CallError::NoSource)?;
-        let side = dialogue.side_of(party, Side::Offerer).ok_or(CallError::NoSource)?;
-        let said = call.party(party).and_then(|party| party.said.clone()).ok_or(CallError::NoSource)?;
+        let own = dialogue.side_of(party, Side::Offerer).ok_or(CallError::NoSource)?;
+        // What a party is sent is described by the one that sends it.
+        let side = if self.egress { own.other() } else { own };
+        let speaker = call.party(*dialogue.parties.get(side));
+        let nothing = || match call.party(party).filter(|_| self.egress) {
+            Some(party) => CallError::NothingSent(party.tag().to_owned()),
+            None => CallError::NoSource,
+        };
+        if self.egress && (dialogue.kind != Kind::OfferAnswer || dialogue.is_left_by(party)) {
+            return Err(nothing());
+        }
+        let said = speaker.and_then(|party| party.said.clone()).ok_or_else(nothing)?;
         let session = sdp::parse(&said, options)?;
+        let completed = hidden::completed(&session, &dialogue.medias, side);
+        let session = match &completed {
+            Some(body) => sdp::parse(body, options)?,
+            None => session,
+        };
         let folded = twins::fold(&session, &dialogue.medias, side, false);
         let session = folded.map_or(session, |folded| folded.session);
         self.name.get_or_insert_with(|| session.name.unwrap_or(SESSION_NAME).to_owned());
@@ -338,7 +387,8 @@ impl Parts {
             self.sections.push(composed::copied(&session, media, &style));
             let codecs = media.codecs.iter().filter(|codec| !codec.is_supplemental());
             let formats: SmallVec<[u8; 8]> = codecs.map(|codec| codec.payload_type).collect();
-            self.medias.push((pair.carries, Source { party, media: media.index, formats }));
+            self.medias
+                .push((pair.carries, Source { party, egress: self.egress, media: media.index, formats }));
         }
         Ok(())
     }
@@ -353,7 +403,7 @@ fn refused_codec(medias: &[MediaPair], answer: &[Media<'_>]) -> Option<u8> {
 }
 
 /// The request as one about the subscriber alone: there is no sender whose interface or address could be meant.
-fn towards_subscriber(request: &Request) -> Request {
+pub(super) fn towards_subscriber(request: &Request) -> Request {
     let interface = request.to_interface.clone().or_else(|| request.interface.clone());
     Request {
         to_interface: interface.or_else(|| request.from_interface.clone()),

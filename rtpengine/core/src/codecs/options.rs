@@ -91,6 +91,12 @@ impl CodecOptions {
         added
     }
 
+    /// The same without one list.
+    #[must_use]
+    pub fn without(&self, list: CodecList) -> Self {
+        Self { members: self.members.iter().filter(|(known, _)| *known != list).cloned().collect() }
+    }
+
     /// Whether nothing is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -156,6 +156,21 @@ impl<'m, 'a> Selection<'m, 'a> {
         asked
     }
 
+    /// The media that `accept` prefers of what is left, by the order of the list; `None` where it names none of it.
+    #[must_use]
+    pub fn accepted(&self, options: &CodecOptions) -> Option<&'m Codec<'a>> {
+        options.of(CodecList::Accept).find_map(|spec| {
+            let named = |entry: &&Entry<'_, '_>| !spec.is_explicit() || spec.names(entry.format, entry.codec);
+            self.entries.iter().filter(|entry| entry.is_media()).find(named).and_then(|entry| entry.codec)
+        })
+    }
+
+    /// The first media left.
+    #[must_use]
+    pub fn first_media(&self) -> Option<&'m Codec<'a>> {
+        self.entries.iter().filter(|entry| entry.is_media()).find_map(|entry| entry.codec)
+    }
+
     /// Removes what is not in `listing`.
     pub fn confine(&mut self, listing: &Listing, how: Match) {
         let listed = listing.lookup();

@@ -66,6 +66,52 @@ impl Filter {
     }
 }
 
+/// What of a flow's media reaches one of its outputs, by payload type. The default is everything, as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Restraint {
+    /// Bit n set: payload type n gets there; others are counted and dropped. `None`: all get there.
+    pub passing: Option<u128>,
+    /// Payloads of these types are filled with this byte.
+    pub silence: SmallVec<[(u8, u8); 2]>,
+}
+
+impl Restraint {
+    /// What a rule comes to for payload types of these kinds, telephone events apart where they are not to pass: those are
+    /// the relay's to discard.
+    #[must_use]
+    pub fn of(filter: &Filter, rule: SinkRule) -> Self {
+        let mut restraint = Self::default();
+        if rule.media == MediaRule::Pass {
+            return restraint;
+        }
+        let mut passing = 0;
+        for (number, payload) in filter.payloads.iter().filter(|(number, _)| *number < 128) {
+            match payload {
+                Payload::Event => passing |= 1 << number,
+                Payload::Silent(byte) if rule.media == MediaRule::Silence => {
+                    passing |= 1 << number;
+                    restraint.silence.push((*number, *byte));
+                }
+                Payload::Silent(_) => {}
+            }
+        }
+        restraint.passing = Some(passing);
+        restraint
+    }
+
+    /// The bytes that payloads are filled with, each once, and the payload types: bit n for type n.
+    pub fn patterns(&self) -> impl Iterator<Item = (u8, u128)> {
+        let types = |byte| {
+            let same = self.silence.iter().filter(move |(_, other)| *other == byte);
+            same.fold(0, |types, (number, _)| types | 1_u128.checked_shl((*number).into()).unwrap_or(0))
+        };
+        let mut bytes: SmallVec<[u8; 4]> = self.silence.iter().map(|(_, byte)| *byte).collect();
+        bytes.sort_unstable();
+        bytes.dedup();
+        bytes.into_iter().map(move |byte| (byte, types(byte)))
+    }
+}
+
 /// Copies of a stream that is passed on encrypted as it came, for others than its sinks: they are decrypted first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copies {

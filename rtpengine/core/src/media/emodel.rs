@@ -41,8 +41,9 @@ impl Conditions {
     }
 }
 
-/// Mean opinion score of a rating (G.107 annex B).
-fn score(rating: f64) -> f64 {
+/// Mean opinion score of a rating (G.107 annex B), 1 to 4.5.
+#[must_use]
+pub fn score(rating: f64) -> f64 {
     match rating {
         ..=0.0 => 1.0,
         100.0.. => 4.5,

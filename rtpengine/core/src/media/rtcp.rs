@@ -1,11 +1,13 @@
-//! What reports in RTCP say (RFC 3550 section 6.4, RFC 3611 sections 4.4 and 4.5), read in place and in bounded space.
+//! What reports in RTCP say (RFC 3550 section 6.4, RFC 3611 sections 4.4, 4.5 and 4.7), read in place and in bounded space.
 
 use std::fmt;
 
 use smallvec::SmallVec;
 
+pub use self::voip::VoipMetrics;
 pub use self::write::{Report, keep_feedback, ntp, write};
 
+mod voip;
 mod write;
 
 /// Blocks taken from one datagram, as many as SSRCs are followed per stream; further ones are left out.
@@ -23,6 +25,7 @@ const EXTENDED_REPORT: u8 = 207;
 /// Types of blocks in an extended report.
 const REFERENCE_TIME: u8 = 4;
 const DELAYS: u8 = 5;
+const VOIP_METRICS: u8 = 7;
 
 /// What a datagram reports. Everything in host order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub struct Reports {
     pub blocks: SmallVec<[Block; MAX_BLOCKS]>,
     /// What it says of others' reference times.
     pub echoes: SmallVec<[Echo; MAX_BLOCKS]>,
+    /// How it rates others' media itself.
+    pub metrics: SmallVec<[VoipMetrics; 1]>,
 }
 
 /// Of a sender report: what its sender has sent so far.
@@ -115,7 +120,11 @@ impl Reports {
     /// `true` where nothing can be learned from it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sender.is_none() && self.reference.is_none() && self.blocks.is_empty() && self.echoes.is_empty()
+        self.sender.is_none()
+            && self.reference.is_none()
+            && self.blocks.is_empty()
+            && self.echoes.is_empty()
+            && self.metrics.is_empty()
     }
 
     fn take_blocks(&mut self, mut bytes: &[u8], count: usize) {
@@ -141,6 +150,9 @@ impl Reports {
                         self.echoes.push(echo);
                         body = rest;
                     }
+                }
+                VOIP_METRICS if self.metrics.len() < MAX_BLOCKS => {
+                    self.metrics.extend(VoipMetrics::parse(body));
                 }
                 _ => {}
             }

@@ -134,19 +134,19 @@ impl Command {
             | Self::Unsubscribe
             | Self::StartForwarding
             | Self::StopForwarding
-            | Self::Connect => true,
+            | Self::Connect
+            | Self::Create
+            | Self::CreateAnswer
+            | Self::Mesh
+            | Self::InjectStart
+            | Self::InjectStop => true,
             Self::StartRecording
             | Self::StopRecording
             | Self::PauseRecording
             | Self::PlayMedia
             | Self::StopMedia
             | Self::PlayDtmf
-            | Self::Create
-            | Self::CreateAnswer
-            | Self::Mesh
-            | Self::Transform
-            | Self::InjectStart
-            | Self::InjectStop => false,
+            | Self::Transform => false,
         }
     }
 

@@ -1,6 +1,9 @@
 //! What a request wants of the body besides addresses, ports and keys.
 
-use crate::sdp::attributes::{AttributeChanges, ExtmapFilter};
+use crate::sdp::{
+    MediaKind,
+    attributes::{AttributeChanges, ExtmapFilter},
+};
 
 /// Changes to the body for the receiver.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +16,32 @@ pub struct BodyEdits {
     pub ptime: Option<u32>,
     /// `ptime-reverse`: what the answer to this offer is to say, milliseconds.
     pub ptime_reverse: Option<u32>,
+    /// `sdp-media-remove`
+    pub removed_media: RemovedMedia,
+}
+
+/// `sdp-media-remove`: media types that the receiver of an offer is not shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemovedMedia(Vec<String>);
+
+impl RemovedMedia {
+    /// Types kept: more than there are.
+    const MAX: usize = 16;
+
+    /// Adds a type; `false` if it is none, or one too many.
+    pub fn add(&mut self, name: &[u8]) -> bool {
+        let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty() && name.len() <= 64);
+        let name = name.filter(|_| self.0.len() < Self::MAX);
+        self.0.extend(name.map(str::to_ascii_lowercase));
+        name.is_some()
+    }
+
+    /// Whether sections of this type go. `other` stands for all types that are not known.
+    #[must_use]
+    pub fn has(&self, kind: MediaKind<'_>) -> bool {
+        let unknown = matches!(kind, MediaKind::Other(_));
+        self.0.iter().any(|name| name.eq_ignore_ascii_case(kind.as_str()) || (unknown && name == "other"))
+    }
 }
 
 /// `media echo`.

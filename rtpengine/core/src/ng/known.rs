@@ -99,7 +99,7 @@ names! {
         EarlyMedia Harmless ["early media"];
         Egress Built ["egress"];
         ExcludeRecording NotYet ["exclude recording"];
-        Fast NotYet ["fast"];
+        Fast Built ["fast"];
         ForceTranscoding NotYet ["force transcoding"];
         GenerateMid Built ["generate mid"];
         GenerateRtcp Built ["generate RTCP"];
@@ -114,7 +114,7 @@ names! {
         PierceNat Built ["pierce NAT"];
         RecordCall NotYet ["record call"];
         RecordingAnnouncement NotYet ["recording announcement"];
-        Recrypt NotYet ["recrypt"];
+        Recrypt Built ["recrypt"];
         ReorderCodecs Harmless ["reorder codecs"];
         ReuseCodecs Built ["reuse codecs", "no codec renegotiation"];
         RtcpMirror Built ["RTCP mirror", "mirror RTCP"];
@@ -124,6 +124,7 @@ names! {
         StaticCodecs Built ["static codecs"];
         StripExtmap Built ["strip extmap"];
         SymmetricCodecs Harmless ["symmetric codecs"];
+        ToTag Built ["to-tag"];
         TrickleIce Built ["trickle ICE"];
         WebRtc Built ["WebRTC"];
     }
@@ -138,6 +139,7 @@ names! {
         FromTag Built ["from-tag"];
         ToTag Built ["to-tag"];
         ToCallId Built ["to-call-id"];
+        SourceTag Built ["source-tag"];
         ViaBranch Built ["via-branch"];
         Label Built ["label", "from-label"];
         ToLabel Built ["to-label"];
@@ -177,7 +179,7 @@ names! {
         Passthrough NotYet ["passthrough"];
         DtmfSecurity NotYet ["DTMF-security"];
         DelayBuffer NotYet ["delay-buffer"];
-        Alias NotYet ["alias"];
+        Alias NotYet ["alias", "alias key"];
         Blob NotYet ["blob"];
         Blob64 NotYet ["blob64"];
         Bundle Built ["bundle"];
@@ -210,9 +212,9 @@ names! {
         RepeatDuration NotYet ["repeat-duration"];
         RepeatTimes NotYet ["repeat-times"];
         SdpAttr Built ["sdp-attr"];
+        SdpMediaRemove Built ["sdp-media-remove"];
         SipCode Harmless ["SIP code"];
         SipMessageType Harmless ["SIP message type"];
-        SourceTag NotYet ["source-tag"];
         StartPos NotYet ["start-pos"];
         T38Version NotYet ["T.38 version"];
         Template Built ["template"];
@@ -298,7 +300,7 @@ macro_rules! set {
     )*};
 }
 
-set! { Flag Replace RtcpMux }
+set! { Flag Key Replace RtcpMux }
 
 /// Prefixes that turn a member of `flags` into a key with a value, as in `SDES-off` or `codec-strip-all`.
 pub const FLAG_PREFIXES: &[(&str, Key)] = &[
@@ -313,6 +315,7 @@ pub const FLAG_PREFIXES: &[(&str, Key)] = &[
     ("replace-", Key::Replace),
     ("rtcp-mux-", Key::RtcpMux),
     ("sdp-attr-", Key::SdpAttr),
+    ("sdp-media-remove-", Key::SdpMediaRemove),
     ("extmap-", Key::Extmap),
     ("bundle-", Key::Bundle),
 ];

@@ -12,6 +12,7 @@ pub mod message;
 pub mod parse;
 pub mod reply;
 pub mod request;
+pub mod scope;
 pub mod spelling;
 pub mod statistics;
 pub mod template;

@@ -8,6 +8,7 @@ use super::command::Command;
 use super::flags::{self, Item};
 use super::known::{FLAG_PREFIXES, Flag, Key, Replace, RtcpMux, Status, value_status};
 use super::request::{AddressFamily, AllMode, DropTraffic, Request, TosRequest};
+use super::scope::Said;
 use super::spelling;
 use super::template::Templates;
 use super::value::{Dict, Value};
@@ -57,6 +58,7 @@ impl Request {
         let command = command.as_bytes().and_then(Command::from_wire).ok_or(RequestError::UnknownCommand)?;
         let mut request = Self::new(command);
         request.take_templates(dict, templates);
+        request.said = Said::default();
         for (name, value) in dict.iter() {
             match Key::find(name) {
                 Some(key) => {
@@ -77,10 +79,16 @@ impl Request {
             warnings
                 .push(format!("Not supported by this version and ignored: {}", self.not_built.join(", ")));
         }
+        let misplaced = self.misplaced();
+        if !misplaced.is_empty() {
+            let names = misplaced.join(", ");
+            warnings.push(format!("Without effect in '{}': {names}", self.command.wire_name()));
+        }
         warnings
     }
 
     fn apply(&mut self, key: Key, value: &Value) -> Result<(), RequestError> {
+        self.said.keys.insert(key);
         match key {
             // Taken before everything else.
             Key::Command | Key::Template => {}
@@ -92,7 +100,8 @@ impl Request {
             Key::FromTag => self.from_tag = identifier(key, value)?,
             Key::ToTag => self.to_tag = identifier(key, value)?,
             Key::ToCallId => self.to_call_id = identifier(key, value)?,
-            Key::ViaBranch => self.via_branch = identifier(key, value)?,
+            Key::SourceTag => self.source_tag = identifier(key, value)?,
+            Key::ViaBranch => self.via_branch(value)?,
             Key::Label => self.label = identifier(key, value)?,
             Key::ToLabel => self.to_label = identifier(key, value)?,
             Key::SetLabel => self.set_label = identifier(key, value)?,
@@ -123,10 +132,10 @@ impl Request {
             Key::TransportProtocol => self.transport_protocol = self.choose(key, value, TRANSPORTS),
             Key::Ice => self.ice = self.choose(key, value, ICE),
             Key::IceLite => self.ice_lite = self.choose(key, value, ICE_LITE),
-            Key::DeleteDelay => {
-                self.delete_delay = self.number(key, value).and_then(|number| number.try_into().ok())
+            Key::DeleteDelay => self.delete_delay = self.counted(key, value, 0),
+            Key::Limit => {
+                self.limit = self.counted(key, value, 1).and_then(|limit| u32::try_from(limit).ok())
             }
-            Key::Limit => self.limit = self.number(key, value).and_then(|limit| u32::try_from(limit).ok()),
             Key::Tos => {
                 if let Some(number) = self.number(key, value) {
                     self.tos = match u8::try_from(number) {
@@ -168,6 +177,12 @@ impl Request {
             Key::Codec => self.codec_key(value),
             Key::SdpAttr => self.sdp_attr(value, false),
             Key::Extmap => self.extmap(value),
+            Key::SdpMediaRemove => flags::items(value, &mut |item| {
+                let (Item::Name(name) | Item::Pair(name, _)) = item;
+                if !self.edits.removed_media.add(name) {
+                    self.complain(key, &Value::Str(name.to_vec()), "a media type");
+                }
+            }),
             Key::Bundle => flags::items(value, &mut |item| match item {
                 Item::Name(name) if self.bundle.apply(name) => {}
                 Item::Name(name) | Item::Pair(name, _) => {
@@ -209,7 +224,6 @@ impl Request {
             | Key::RepeatTimes
             | Key::SipCode
             | Key::SipMessageType
-            | Key::SourceTag
             | Key::StartPos
             | Key::T38Version
             | Key::Trigger
@@ -252,13 +266,17 @@ impl Request {
             if flag == Flag::All && self.all == AllMode::None {
                 self.all = AllMode::All;
             }
+            self.said.flags.insert(flag);
             self.sdes.pad |= flag == Flag::PadCrypto;
+            self.sdes.recrypt |= flag == Flag::Recrypt;
             if flag == Flag::GenerateRtcp {
                 self.generate_rtcp = Some(true);
             }
             self.edits.extmap.everything |= flag == Flag::StripExtmap;
             if flag == Flag::WebRtc {
+                let said = self.said;
                 flags::items(&Value::from(WEBRTC), &mut |item| self.flag(item));
+                self.said = said;
             }
             self.flags.insert(flag);
             return;
@@ -266,8 +284,14 @@ impl Request {
         for (prefix, key) in FLAG_PREFIXES {
             let Some(rest) = spelling::strip_prefix(name, prefix) else { continue };
             match value_status(*key, rest) {
-                Status::Built if *key == Key::SdpAttr => self.sdp_attr_flag(rest),
-                Status::Built if *key == Key::Extmap => self.extmap_flag(rest),
+                Status::Built if *key == Key::SdpAttr => {
+                    self.said.keys.insert(*key);
+                    self.sdp_attr_flag(rest);
+                }
+                Status::Built if *key == Key::Extmap => {
+                    self.said.keys.insert(*key);
+                    self.extmap_flag(rest);
+                }
                 // Keys behind prefixes never fail: those that can are not in the list.
                 Status::Built => _ = self.apply(*key, &Value::Str(rest.to_vec())),
                 Status::Harmless => {}
@@ -276,13 +300,13 @@ impl Request {
             return;
         }
         // As proxies write it in a string of flags: `RTP/AVP`.
-        match TRANSPORTS
-            .iter()
-            .find(|(known, _)| known.contains('/') && spelling::same(known.as_bytes(), name))
-        {
-            Some((_, protocol)) => self.transport_protocol = Some(protocol.clone()),
-            None => note(&mut self.unknown, name),
+        if TRANSPORTS.iter().any(|(known, _)| known.contains('/') && spelling::same(known.as_bytes(), name)) {
+            self.said.keys.insert(Key::TransportProtocol);
+            self.transport_protocol =
+                self.choose(Key::TransportProtocol, &Value::Str(name.to_vec()), TRANSPORTS);
+            return;
         }
+        note(&mut self.unknown, name);
     }
 
     /// `key=value` among flags.
@@ -299,6 +323,8 @@ impl Request {
                 note(&mut self.not_built, name);
             }
             Some(Key::Flags | Key::Command) | None => note(&mut self.unknown, name),
+            Some(Key::Direction) => self.direction_flag(value),
+            Some(Key::ViaBranch) => self.via_branch_flag(value),
             Some(Key::SdpAttr) => self.sdp_attr(value, true),
             Some(key) => {
                 if let Err(error) = self.apply(key, value) {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::command::Command;
 use super::edits::{BodyEdits, BundleOptions, MediaEcho};
 use super::known::{Flag, NameSet, Replace, RtcpMux};
+use super::scope::Said;
 use crate::{
     codecs::CodecOptions,
     io::Learning,
@@ -148,6 +149,8 @@ pub struct Request {
     pub from_tags: Vec<String>,
     /// `to-tag`.
     pub to_tag: Option<String>,
+    /// `source-tag`.
+    pub source_tag: Option<String>,
     /// `to-call-id`.
     pub to_call_id: Option<String>,
     /// `via-branch`.
@@ -224,6 +227,8 @@ pub struct Request {
     pub limit: Option<u32>,
     /// `supports` contains `load limit`.
     pub supports_load_limit: bool,
+    /// Keys and flags it says itself, in no template.
+    pub said: Said,
     /// Keys and flags that are understood but not acted upon, as sent; each becomes part of the reply's `warning`.
     pub not_built: Vec<String>,
     /// Sentences about values that make no sense and were ignored; part of the reply's `warning`.
@@ -242,6 +247,7 @@ impl Request {
             from_tag: None,
             from_tags: Vec::new(),
             to_tag: None,
+            source_tag: None,
             to_call_id: None,
             via_branch: None,
             label: None,
@@ -280,6 +286,7 @@ impl Request {
             media_echo: None,
             limit: None,
             supports_load_limit: false,
+            said: Said::default(),
             not_built: Vec::new(),
             invalid: Vec::new(),
             unknown: Vec::new(),

@@ -101,8 +101,17 @@ pub fn clock_rate(codecs: &[Codec<'_>], payload_type: u8) -> Option<u32> {
         .or_else(|| static_encoding(payload_type).map(|(_, clock_rate, _)| clock_rate))
 }
 
+/// The static payload type of a codec, if it has one.
+pub(crate) fn static_number(name: &str, clock_rate: u32, channels: u16) -> Option<u8> {
+    (0..96).find(|number| {
+        static_encoding(*number).is_some_and(|(known, rate, count)| {
+            known.eq_ignore_ascii_case(name) && (rate, count) == (clock_rate, channels)
+        })
+    })
+}
+
 /// Encoding name, clock rate in Hz and channels of a static payload type.
-const fn static_encoding(payload_type: u8) -> Option<(&'static str, u32, u16)> {
+pub(crate) const fn static_encoding(payload_type: u8) -> Option<(&'static str, u32, u16)> {
     Some(match payload_type {
         0 => ("PCMU", 8000, 1),
         3 => ("GSM", 8000, 1),

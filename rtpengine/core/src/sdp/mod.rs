@@ -23,6 +23,7 @@ mod tests;
 
 pub use attribute::AttributeKind;
 pub use codec::Codec;
+pub(crate) use codec::{static_encoding, static_number};
 pub use error::SdpError;
 pub use line::{Line, LineEnding};
 pub use media::{Direction, Media, MediaKind, Protocol, RtcpAttribute, RtcpFeedback};

@@ -116,6 +116,8 @@ pub struct MediaPlan<'p> {
     pub crypto: &'p [SecretLine],
     /// Attributes to remove.
     pub strip: Strip,
+    /// Leaves the section out.
+    pub omit: bool,
     /// Writes the section a second time.
     pub twin: Option<TwinPlan<'p>>,
 }

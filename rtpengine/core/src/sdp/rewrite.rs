@@ -23,6 +23,10 @@ pub fn rewrite(session: &Session<'_>, plan: &RewritePlan<'_>) -> Vec<u8> {
     session_level(&mut out, session, &plan.session, connections.session);
     for (media, own) in session.medias.iter().zip(&connections.medias) {
         let media_plan = plan.medias.get(media.index).copied().unwrap_or_default();
+        if media_plan.omit {
+            rewrite_media::blank_tail(&mut out, session, media);
+            continue;
+        }
         let twin = media_plan.twin.map(|twin| (twin.first, rewrite_media::twin_plan(&media_plan, twin)));
         if let Some((true, plan)) = &twin {
             rewrite_media::section(&mut out, session, media, plan, Form::Twin, *own);

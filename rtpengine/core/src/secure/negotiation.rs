@@ -112,7 +112,7 @@ impl Party {
     /// every other suite.
     ///
     /// Passing keys on lets both ends use one key, so that media can be forwarded as it is. Where a parameter is
-    /// changed the line gets a key of our own: one key never protects two different streams.
+    /// changed the line gets a key of our own: one key never protects two different streams. So it does with `recrypt`.
     pub fn compose_offer(&mut self, offered: &[Crypto<'_>], options: &SdesOptions, keys: &mut dyn KeySource) {
         let mut lines: SmallVec<[Line; 16]> = SmallVec::new();
         for line in offered.iter().filter_map(Line::received) {
@@ -121,7 +121,7 @@ impl Party {
                 continue;
             }
             let session = fitting(suite, overridden(line.params.session(), options));
-            let params = if session == line.params.session() {
+            let params = if session == line.params.session() && !options.recrypt {
                 Some(line.params.clone())
             } else {
                 self.own_key(suite, session, keys)

@@ -53,6 +53,8 @@ pub struct SdesOptions {
     pub pad: bool,
     /// `lifetime`: a lifetime of 2^31 packets is written.
     pub lifetime: bool,
+    /// The flag `recrypt`: keys of the other party are not passed on.
+    pub recrypt: bool,
     /// `static`: an answer keeps the suite that was negotiated before.
     pub keep: bool,
     /// `unencrypted_srtp`, `encrypted_srtp`

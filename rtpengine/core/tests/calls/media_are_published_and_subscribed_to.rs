@@ -377,3 +377,70 @@ fn what_is_passed_on_unread_is_decrypted_for_subscribers_alone() {
     pair.delete("ft", "tt");
     pair.assert_empty();
 }
+
+/// What a publisher with three codecs is answered: its m-line, and the warnings.
+fn published(flags: &str) -> (String, Vec<String>) {
+    let mut pair = Pair::new();
+    let body = audio_with("192.0.2.1", 2000, "a=sendonly\r\n");
+    let text = format!(r#"{{"command":"publish","call-id":"call1","from-tag":"ft","rtpp_flags":"{flags}"}}"#);
+    let dict = rtpengine_core::ng::json::decode(text.as_bytes()).unwrap();
+    let mut request = Request::parse(&dict).unwrap();
+    assert!(request.warnings().is_empty(), "{request:?}");
+    request.sdp = Some(body.into_bytes());
+    let reply = pair.send(&request);
+    let text = seen(&reply).text;
+    let line = text.lines().find(|line| line.starts_with("m=")).unwrap();
+    (line.rsplit(' ').next().unwrap().to_owned(), reply.warnings)
+}
+
+#[test]
+fn a_publisher_is_answered_with_the_codec_that_is_liked_best() {
+    let quiet = |number: &str| (number.to_owned(), Vec::new());
+    assert_eq!(published(""), quiet("8"));
+    assert_eq!(published("codec-accept-PCMU"), quiet("0"));
+    assert_eq!(published("codec-accept=[opus PCMU PCMA]"), quiet("0"), "the first that is offered");
+    assert_eq!(published("codec-accept-any"), quiet("8"));
+    assert_eq!(published("codec-strip-PCMA"), quiet("0"));
+    assert_eq!(published("codec-strip-PCMA codec-accept=[PCMA PCMU]"), quiet("0"));
+    assert_eq!(published("codec-offer-PCMU"), quiet("0"));
+    let (number, warnings) = published("codec-accept-opus");
+    assert_eq!(number, "8");
+    assert_eq!(warnings, ["The offer has no codec of codec-accept: PCMA/8000 is accepted"]);
+}
+
+#[test]
+fn a_subscriber_is_offered_what_its_codec_lists_leave_and_need_not_accept_more() {
+    let mut pair = Pair::new();
+    let (caller, _) = pair.call();
+    let text =
+        r#"{"command":"subscribe request","call-id":"call1","from-tag":"ft","flags":["codec-strip-PCMA"]}"#;
+    let dict = rtpengine_core::ng::json::decode(text.as_bytes()).unwrap();
+    let reply = pair.send(&Request::parse(&dict).unwrap());
+    assert!(seen(&reply).text.contains(" RTP/AVP 0 101\r\n"), "{reply:?}");
+    let warning = "Nothing is transcoded: what comes with payload type 8 goes to the subscriber as it is";
+    assert_eq!(reply.warnings, [warning]);
+    let tag = tag_of(&reply);
+    let answer = listener(4000).replace("RTP/AVP 8 0 101", "RTP/AVP 0 101");
+    accept(&mut pair, &tag, &answer);
+    assert_eq!(sinks(&pair, &caller).len(), 2);
+}
+
+#[test]
+fn all_says_whose_media_are_asked_for() {
+    let mut pair = Pair::new();
+    pair.call();
+    let camera = Pair::request(Command::Publish, "camera", "", &audio("192.0.2.5", 6000), |_| {});
+    assert!(!pair.send(&camera).is_error());
+    for (mode, expected) in [
+        (AllMode::All, &["ft", "tt"][..]),
+        (AllMode::OfferAnswer, &["ft", "tt"]),
+        (AllMode::ExceptOfferAnswer, &["camera"]),
+        (AllMode::Flows, &["ft", "tt", "camera"]),
+    ] {
+        let reply = ask(&mut pair, "", "", |request| request.all = mode);
+        let tags = reply.body.get("from-tags").and_then(Value::as_list).unwrap();
+        let tags: Vec<&str> = tags.iter().filter_map(Value::as_str).collect();
+        assert_eq!(tags, expected, "{mode:?}");
+    }
+    assert!(ask(&mut pair, "", "", |_| {}).is_error());
+}

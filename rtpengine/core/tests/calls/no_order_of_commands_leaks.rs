@@ -30,7 +30,7 @@ struct Step {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = (0u8..28, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..32, any::<u64>());
+    let step = (0u8..29, 0u8..2, 0u8..5, 0u8..7, 0u8..4, 0u8..32, any::<u64>());
     let step = step.prop_map(|(command, call, from, to, branch, body, flags)| Step {
         command,
         call,
@@ -201,9 +201,12 @@ fn run(pair: &mut Pair, step: &Step) {
         19 => [Command::BlockMedia, Command::UnblockMedia][(step.flags & 1) as usize],
         20 => [Command::SilenceMedia, Command::UnsilenceMedia][(step.flags & 1) as usize],
         22 => Command::Connect,
+        27 => [Command::Create, Command::CreateAnswer][(step.flags & 1) as usize],
         21 => [Command::BlockDtmf, Command::UnblockDtmf][(step.flags & 1) as usize],
         23 => return talk(pair, step.flags),
         24 | 25 => return legacy(pair, step),
+        26 => [Command::Mesh, Command::InjectStart, Command::InjectStop, Command::InjectStart]
+            [(step.flags >> 3 & 3) as usize],
         _ => return pair.wait(1),
     };
     let request =
@@ -233,6 +236,14 @@ fn run(pair: &mut Pair, step: &Step) {
                 Some(IceLite::Both),
                 Some(IceLite::Off),
             ][(bits >> 3 & 7) as usize];
+            if step.command == 26 {
+                request.source_tag = Some(tag(step.from)).filter(|tag| !tag.is_empty()).map(str::to_owned);
+                request.from_tags = [1, 2, 1 + step.to % 4].map(tag).map(str::to_owned).to_vec();
+            }
+            request.to_call_id = (step.command == 22 && bit(2)).then(|| format!("call{}", 1 - step.call));
+            if bit(39) && bit(40) && bit(41) {
+                request.edits.removed_media.add(b"video");
+            }
             if step.body == 19 || bits >> 6 & 15 == 15 {
                 request.flags.insert(Flag::Fragment);
             }

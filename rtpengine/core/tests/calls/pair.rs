@@ -10,8 +10,8 @@ use rtpengine_core::{
     config::{CoreConfig, LocalAddress, LogicalInterface},
     ice::IceClock,
     io::{
-        DtlsAssociation, DtlsCommand, DtlsIdentity, FlowCommand, FlowSpec, HeardRtcp, MediaEvent, MediaPlane,
-        NoRandomness, Now, OpenError, OpenPort, Output, Path, RelayCommand, RelayStream, RtcpUse,
+        Affinity, DtlsAssociation, DtlsCommand, DtlsIdentity, FlowCommand, FlowSpec, HeardRtcp, MediaEvent,
+        MediaPlane, NoRandomness, Now, OpenError, OpenPort, Output, Path, RelayCommand, RelayStream, RtcpUse,
         StreamCounters, StreamId, TimedOut,
     },
     ng::{Command, Outcome, Reply, Request, Value},
@@ -64,6 +64,12 @@ impl MediaPlane for FakePlane {
     fn abandon(&mut self, stream: StreamId) {
         assert!(!self.relay.contains_key(&stream), "abandon of a configured stream");
         assert!(self.open.remove(&stream).is_some(), "abandon of an unknown stream");
+    }
+
+    fn unite(&mut self, from: Affinity, to: Affinity) {
+        for port in self.open.values_mut().filter(|port| port.affinity == from) {
+            port.affinity = to;
+        }
     }
 
     fn random(&mut self, bytes: &mut [u8]) -> Result<(), NoRandomness> {
@@ -135,11 +141,13 @@ impl FakePlane {
                 }
             }
         }
-        for config in self.relay.values() {
+        for (stream, config) in &self.relay {
+            let affinity = self.open[stream].affinity;
             let copies =
                 config.copies.iter().flat_map(|copies| copies.sinks.iter().chain(&copies.rtcp_sinks));
             for sink in config.sinks.iter().chain(&config.rtcp_sinks).chain(copies) {
-                assert!(self.open.contains_key(sink), "sink that is not open");
+                let sink = self.open.get(sink).expect("sink that is open");
+                assert_eq!(sink.affinity, affinity, "a sink of another shard");
             }
         }
         for flow in self.flows.values() {

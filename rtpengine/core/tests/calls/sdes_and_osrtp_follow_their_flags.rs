@@ -146,3 +146,23 @@ fn fingerprints_do_not_reach_the_other_side_of_a_negotiation() {
     assert!(!callee.text.contains("fingerprint") && !callee.text.contains("setup"), "{}", callee.text);
     assert_eq!(lines(&callee).len(), 12);
 }
+
+#[test]
+fn keys_of_one_party_do_not_reach_the_other_with_recrypt() {
+    let mut pair = Pair::new();
+    let offer = savp("192.0.2.1", 2000, &crypto(1, CM_80, KEY_A));
+    let callee = pair.offer_with("ft", "", &offer, |request| request.sdes.recrypt = true);
+    let first = lines(&callee).into_iter().next().unwrap();
+    assert_eq!((first.tag, first.suite()), (1, Suite::AesCm128HmacSha1_80));
+    assert_ne!(first.params.master_key(), params(CM_80, KEY_A).master_key());
+    let caller = pair.answer("ft", "tt", &savp("192.0.2.2", 3000, &crypto(1, CM_80, KEY_B)));
+    assert_ne!(line(&caller).params.master_key(), params(CM_80, KEY_B).master_key());
+    for (seen, key, own) in [(&caller, KEY_A, line(&caller)), (&callee, KEY_B, first)] {
+        let relay = pair.relay(seen);
+        assert_eq!(relay.receive_crypto, Some(params(CM_80, key)));
+        assert_eq!(relay.transmit_crypto, Some(own.params));
+    }
+    // Offered again it keeps its keys.
+    let again = pair.offer_with("ft", "tt", &offer, |request| request.sdes.recrypt = true);
+    assert_eq!(lines(&again)[0].params, pair.relay(&callee).transmit_crypto.clone().unwrap());
+}

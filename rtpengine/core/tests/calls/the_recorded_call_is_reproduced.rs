@@ -47,7 +47,7 @@ fn offer_and_answer_read_as_recorded() {
     };
     let party = |tag: &str, peer: &str, label: &str, local: &str, port: u16, remote: u16, ssrc: u32| {
         format!(
-            r#""{tag}":{{"tag":"{tag}",{label}"created":1795384091,"subscriptions":[{{"tag":"{peer}","type":"offer/answer"}}],"subscribers":[{{"tag":"{peer}","type":"offer/answer"}}],"medias":[{{"index":1,"type":"audio","protocol":"RTP/AVP","codec":"PCMA/8000","streams":[{},{}],"flags":["initialized","send","recv"]}}]}}"#,
+            r#""{tag}":{{"tag":"{tag}",{label}"created":1795384091,"in dialogue with":"{peer}","subscriptions":[{{"tag":"{peer}","type":"offer/answer"}}],"subscribers":[{{"tag":"{peer}","type":"offer/answer"}}],"medias":[{{"index":1,"type":"audio","protocol":"RTP/AVP","codec":"PCMA/8000","streams":[{},{}],"flags":["initialized","send","recv"]}}]}}"#,
             stream(local, port, remote, "RTP", &format!(r#""SSRC":{ssrc},"#), 50),
             stream(local, port + 1, remote + 1, "RTCP", "", 0),
         )

@@ -140,7 +140,7 @@ impl State {
             Arc::clone(&self.table.maps),
             self.reporter.clone(),
             (stream, self.generation),
-            Action::Install(key, value),
+            Action::Install(key, Box::new(value)),
             shares,
         );
         flow.place = Place::Entering { slot, value, ticket };

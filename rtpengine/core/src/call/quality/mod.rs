@@ -14,8 +14,8 @@ use crate::{
     config::MosFormula,
     io::{Now, StreamId},
     media::{
-        emodel::Conditions,
-        rtcp::{Block, Echo, MAX_BLOCKS, Reports},
+        emodel::{self, Conditions},
+        rtcp::{Block, Echo, MAX_BLOCKS, Reports, VoipMetrics},
     },
 };
 
@@ -91,7 +91,45 @@ impl Quality {
         }
         // A block about something of which nothing arrived yet says nothing.
         let blocks = reports.blocks.iter().filter(|block| block.highest_seq != 0);
-        blocks.map(|block| self.block(origin, reports.reporter, block, round_trip, formula)).collect()
+        let mut findings: SmallVec<[Finding; MAX_BLOCKS]> = blocks
+            .map(|block| {
+                let metrics = reports.metrics.iter().find(|metrics| metrics.ssrc == block.echo.ssrc);
+                self.block(origin, reports.reporter, block, metrics, round_trip, formula)
+            })
+            .collect();
+        // Some send their own rating by itself.
+        let alone = reports.metrics.iter().filter(|metrics| {
+            !reports.blocks.iter().any(|block| block.highest_seq != 0 && block.echo.ssrc == metrics.ssrc)
+        });
+        for metrics in alone {
+            findings.extend(self.rated(origin, reports.reporter, metrics, round_trip, formula));
+        }
+        findings
+    }
+
+    /// A rating without a report block. The jitter is what the party said last.
+    fn rated(
+        &mut self,
+        origin: Origin,
+        reporter: u32,
+        metrics: &VoipMetrics,
+        round_trip_leg_us: Option<f64>,
+        formula: MosFormula,
+    ) -> Option<Finding> {
+        let rating = told(metrics, formula)?;
+        let source = self.source(reporter, origin.stream);
+        source.heard_mono_us = Some(origin.arrived.mono_us);
+        let loss_percent = metrics.loss_percent();
+        let sample = Sample {
+            at_unix_us: origin.arrived.unix_us,
+            mos: 0.0,
+            jitter_ms: source.jitter_ms,
+            loss_percent,
+            round_trip_us: self.between(reporter, metrics.ssrc).or_else(|| trip_us(metrics)),
+            round_trip_leg_us,
+        };
+        let mos = self.rate(Some(reporter), sample, formula, Some(rating));
+        Some(Finding { mos, loss_percent, ..Finding::default() })
     }
 
     fn block(
@@ -99,6 +137,7 @@ impl Quality {
         origin: Origin,
         reporter: u32,
         block: &Block,
+        metrics: Option<&VoipMetrics>,
         round_trip_leg_us: Option<f64>,
         formula: MosFormula,
     ) -> Finding {
@@ -106,7 +145,8 @@ impl Quality {
         source.heard_mono_us = Some(origin.arrived.mono_us);
         let loss_percent = source.loss(block);
         let jitter_ms = f64::from(block.jitter) * 1000.0 / f64::from(origin.clock_rate.max(1));
-        let round_trip_us = self.between(reporter, block.echo.ssrc);
+        source.jitter_ms = jitter_ms;
+        let round_trip_us = self.between(reporter, block.echo.ssrc).or_else(|| metrics.and_then(trip_us));
         let sample = Sample {
             at_unix_us: origin.arrived.unix_us,
             mos: 0.0,
@@ -115,7 +155,8 @@ impl Quality {
             round_trip_us,
             round_trip_leg_us,
         };
-        let mos = self.rate(Some(reporter), sample, formula);
+        let told = metrics.and_then(|metrics| told(metrics, formula));
+        let mos = self.rate(Some(reporter), sample, formula, told);
         Finding { mos, jitter_ms: Some(jitter_ms), loss_percent, round_trip_us, round_trip_leg_us }
     }
 
@@ -130,19 +171,26 @@ impl Quality {
         let round_trip_us = receiver.and_then(|receiver| self.between(receiver, about));
         let round_trip_leg_us = receiver.and_then(|receiver| self.find(receiver)?.round_trip_us);
         let sample = Sample { round_trip_us, round_trip_leg_us, ..sample };
-        let mos = self.rate(receiver, sample, formula);
+        let mos = self.rate(receiver, sample, formula, None);
         // Jitter that was measured is counted by the sockets, and round trips when they were reported.
         Finding { mos, loss_percent: sample.loss_percent, ..Finding::default() }
     }
 
-    /// Gives a sample its score and keeps it; `None` where the formula needs what is not known.
-    fn rate(&mut self, receiver: Option<u32>, sample: Sample, formula: MosFormula) -> Option<f64> {
-        let round_trip_ms = match formula {
-            MosFormula::Conversational => sample.round_trip_us? / 1000.0,
-            MosFormula::Listening => 0.0,
+    /// Gives a sample its score, that which the party was `told` of by its own receiver if it was, and keeps it; `None`
+    /// where the formula needs what is not known.
+    fn rate(
+        &mut self,
+        receiver: Option<u32>,
+        sample: Sample,
+        formula: MosFormula,
+        told: Option<f64>,
+    ) -> Option<f64> {
+        let round_trip_ms = match (told, formula) {
+            (Some(_), _) | (None, MosFormula::Listening) => 0.0,
+            (None, MosFormula::Conversational) => sample.round_trip_us? / 1000.0,
         };
         let Sample { jitter_ms, loss_percent, .. } = sample;
-        let mos = Conditions { round_trip_ms, jitter_ms, loss_percent }.mos();
+        let mos = told.unwrap_or_else(|| Conditions { round_trip_ms, jitter_ms, loss_percent }.mos());
         if let Some(source) = receiver.and_then(|receiver| self.find_mut(receiver)) {
             source.add(&Sample { mos, ..sample });
         }
@@ -178,6 +226,16 @@ impl Quality {
         self.sources.iter_mut().find(|source| source.ssrc == ssrc)
     }
 
+    /// Adds what is known of another call, as far as there is room.
+    pub(super) fn take_in(&mut self, other: Self) {
+        for source in other.sources {
+            if self.sources.len() < MAX_SOURCES && self.find(source.ssrc).is_none() {
+                self.sources.push(source);
+            }
+        }
+        self.own.take_in(other.own);
+    }
+
     fn source(&mut self, ssrc: u32, stream: StreamId) -> &mut Source {
         let index = self.sources.iter().position(|source| source.ssrc == ssrc).unwrap_or_else(|| {
             if self.sources.len() >= MAX_SOURCES
@@ -203,6 +261,20 @@ impl Quality {
         let known = self.sources.iter().filter_map(|source| Some((source.ssrc, source.figures.as_ref()?)));
         known.map(|(ssrc, figures)| figures.snapshot(ssrc)).collect()
     }
+}
+
+/// The score in a party's own rating, of the kind the formula is about.
+fn told(metrics: &VoipMetrics, formula: MosFormula) -> Option<f64> {
+    let by_rating = || metrics.rating.map(|rating| emodel::score(f64::from(rating)));
+    let tenths = |score: u8| f64::from(score) / 10.0;
+    match formula {
+        MosFormula::Conversational => metrics.mos_conversational.map(tenths).or_else(by_rating),
+        MosFormula::Listening => metrics.mos_listening.map(tenths),
+    }
+}
+
+fn trip_us(metrics: &VoipMetrics) -> Option<f64> {
+    metrics.round_trip_ms.map(|milliseconds| f64::from(milliseconds) * 1000.0)
 }
 
 #[cfg(test)]

@@ -126,6 +126,11 @@ impl Engine {
 }
 
 impl Own {
+    /// Goes on with the counts of another call too.
+    pub(super) fn take_in(&mut self, other: Self) {
+        self.counts.extend(other.counts);
+    }
+
     fn is_due(&mut self, now: Now) -> bool {
         let first = self.due_mono_us == 0;
         let due = self.due_mono_us <= now.mono_us;
@@ -218,7 +223,23 @@ fn legs(call: &Call) -> SmallVec<[Leg; 2]> {
             }
         }
     }
+    legs.extend(subscribed(call));
     legs
+}
+
+/// From the sources of subscriptions to those that have them.
+fn subscribed(call: &Call) -> impl Iterator<Item = Leg> {
+    let answered = call.dialogues.iter().filter(|dialogue| dialogue.answered);
+    answered.flat_map(|dialogue| &dialogue.medias).filter_map(|pair| {
+        let source = pair.source.as_ref().filter(|source| !source.egress)?;
+        let face = pair.faces.get(Side::Answerer);
+        let (media, way) = (face.rtp?, face.way_out()?);
+        let dialogue = call.source_dialogue(source.party)?;
+        let side = dialogue.side_of(source.party, Side::Offerer)?;
+        let other = dialogue.medias.get(source.media)?.faces.get(side).rtp?;
+        let reports = face.rtcp_way_out().unwrap_or(way);
+        Some(Leg { media, sockets: face.component(1).collect(), other, reports })
+    })
 }
 
 /// What was measured of a stream.

@@ -43,6 +43,8 @@ pub(super) struct Source {
     /// When it last reported on what it receives, microseconds of the monotonic clock.
     pub(super) heard_mono_us: Option<u64>,
     heard: SmallVec<[Heard; 1]>,
+    /// What it last said of jitter, milliseconds.
+    pub(super) jitter_ms: f64,
     pub(super) figures: Option<Box<Figures>>,
 }
 
@@ -56,6 +58,7 @@ impl Source {
             round_trip_us: None,
             heard_mono_us: None,
             heard: SmallVec::new(),
+            jitter_ms: 0.0,
             figures: None,
         }
     }

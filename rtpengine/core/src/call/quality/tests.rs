@@ -98,3 +98,42 @@ fn invented_sources_do_not_displace_those_with_samples() {
     assert_eq!(quality.sources.len(), MAX_SOURCES);
     assert_eq!(quality.snapshot().len(), 2);
 }
+
+fn metrics(ssrc: u32) -> Reports {
+    let metrics = VoipMetrics {
+        ssrc,
+        lost: 64,
+        round_trip_ms: Some(200),
+        mos_conversational: Some(32),
+        ..VoipMetrics::default()
+    };
+    Reports { metrics: [metrics].into_iter().collect(), ..Reports::default() }
+}
+
+#[test]
+fn a_partys_own_rating_counts_more_than_ours() {
+    let mut quality = Quality::default();
+    // No round trip was measured, so there would be no score.
+    let reports = Reports { metrics: metrics(B).metrics, ..block(B, 0, 0, 100, 0) };
+    let [finding] = hear(&mut quality, A, 1_000_000, reports)[..] else { panic!() };
+    assert_eq!(
+        (finding.mos, finding.jitter_ms, finding.round_trip_us),
+        (Some(3.2), Some(10.0), Some(200_000.0))
+    );
+    // By itself it tells of its losses; jitter is what was said last.
+    let [finding] = hear(&mut quality, A, 6_000_000, metrics(B))[..] else { panic!() };
+    assert_eq!((finding.mos, finding.loss_percent, finding.jitter_ms), (Some(3.2), 25.0, None));
+    let [snapshot] = &quality.snapshot()[..] else { panic!() };
+    assert_eq!(
+        (snapshot.ssrc, snapshot.samples, snapshot.average.mos, snapshot.average.jitter_ms),
+        (A, 2, 3.2, 10.0)
+    );
+    // A rating factor will do; nothing at all is no rating.
+    let by_rating = VoipMetrics { ssrc: B, rating: Some(80), ..VoipMetrics::default() };
+    let nothing = VoipMetrics { rating: None, ..by_rating };
+    let of =
+        |metrics: VoipMetrics| Reports { metrics: [metrics].into_iter().collect(), ..Reports::default() };
+    let found = hear(&mut quality, A, 11_000_000, of(by_rating));
+    assert!((found[0].mos.unwrap() - 4.03).abs() < 0.01, "{found:?}");
+    assert!(hear(&mut quality, A, 12_000_000, of(nothing)).is_empty());
+}

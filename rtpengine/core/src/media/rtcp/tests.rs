@@ -188,3 +188,39 @@ fn fields(block: rtcp_types::ReportBlock<'_>) -> Fields {
         block.delay_since_last_sender_report_timestamp(),
     )
 }
+
+/// An extended report with VoIP metrics.
+fn voip(rating: u8, listening: u8, conversational: u8) -> Vec<u8> {
+    #[rustfmt::skip]
+    let bytes = vec![
+        0x80, 207, 0, 10, 0, 0, 0, 1,
+        7, 0, 0, 8, 0, 0, 0, 2, 26, 13, 1, 2, 0, 3, 0, 4, 0, 120, 0, 60, 0xf0, 0xc0, 55, 16,
+        rating, 127, listening, conversational, 0x30, 0, 0, 60, 0, 80, 0, 200,
+    ];
+    bytes
+}
+
+#[test]
+fn voip_metrics_are_read_field_by_field() {
+    let reports = Reports::parse(&voip(80, 41, 40)).unwrap();
+    let metrics = VoipMetrics {
+        ssrc: 2,
+        lost: 26,
+        discarded: 13,
+        round_trip_ms: Some(120),
+        rating: Some(80),
+        mos_listening: Some(41),
+        mos_conversational: Some(40),
+    };
+    assert_eq!(reports.metrics.as_slice(), [metrics]);
+    assert!(!reports.is_empty());
+    assert!((metrics.loss_percent() - 15.23).abs() < 0.01);
+    let unknown = Reports::parse(&voip(127, 127, 9)).unwrap().metrics[0];
+    assert_eq!((unknown.rating, unknown.mos_listening, unknown.mos_conversational), (None, None, None));
+    // A block that is too short is none.
+    let mut short = voip(80, 41, 40);
+    short.truncate(short.len() - 4);
+    short[3] -= 1;
+    short[11] -= 1;
+    assert!(Reports::parse(&short).unwrap().metrics.is_empty());
+}

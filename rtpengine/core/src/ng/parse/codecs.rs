@@ -3,6 +3,7 @@
 use super::values::{MAX_NAMES, clip, note};
 use crate::codecs::CodecList;
 use crate::ng::flags::{self, Item};
+use crate::ng::known::Key;
 use crate::ng::request::Request;
 use crate::ng::spelling;
 use crate::ng::value::Value;
@@ -77,6 +78,7 @@ impl Request {
     }
 
     fn codec_spec(&mut self, list: CodecList, text: &[u8]) {
+        self.said.keys.insert(Key::Codec);
         let text = text.trim_ascii();
         let added = std::str::from_utf8(text).is_ok_and(|text| self.codecs.add(list, text));
         if !added && self.invalid.len() < MAX_NAMES {

@@ -222,3 +222,111 @@ fn brackets_may_stand_in_brackets() {
     let deep = "x=[".repeat(1000) + &"]".repeat(1000);
     assert_eq!(read(&deep).len(), 1);
 }
+
+#[test]
+fn words_that_tell_a_proxy_where_to_find_a_branch_are_none() {
+    for word in ["auto", "extra", "next", "auto-next", "auto_extra", "1", "2"] {
+        let request = parse(&format!(
+            r#"{{"command":"offer","via-branch":"z9hG4bK1","rtpp_flags":"via-branch={word} strict-source"}}"#
+        ));
+        assert_eq!(request.via_branch.as_deref(), Some("z9hG4bK1"), "{word}");
+        assert!(request.warnings().is_empty() && request.unknown.is_empty());
+    }
+    assert_eq!(parse(r#"{"command":"offer","via-branch":"auto"}"#).via_branch, None);
+    assert_eq!(parse(r#"{"command":"offer","via-branch":"1"}"#).via_branch.as_deref(), Some("1"));
+    let request = parse(r#"{"command":"offer","flags":["via-branch=z9hG4bK2"]}"#);
+    assert_eq!(request.via_branch.as_deref(), Some("z9hG4bK2"));
+}
+
+#[test]
+fn a_string_of_flags_may_have_profiles_and_directions_by_themselves() {
+    let request = parse(
+        r#"{"command":"offer","rtpp_flags":"UDP/TLS/RTP/SAVPF direction=priv direction=pub ICE=force trust-address"}"#,
+    );
+    assert_eq!(request.transport_protocol, Some(TransportProtocol::DtlsSavpf));
+    assert_eq!(
+        (request.from_interface.as_deref(), request.to_interface.as_deref()),
+        (Some("priv"), Some("pub"))
+    );
+    assert!(request.warnings().is_empty() && request.unknown.is_empty(), "{request:?}");
+    assert_eq!(
+        parse(r#"{"command":"offer","flags":["rtp/avp"]}"#).transport_protocol,
+        Some(TransportProtocol::RtpAvp)
+    );
+    assert_eq!(parse(r#"{"command":"offer","flags":["accept"]}"#).unknown, ["accept"]);
+}
+
+/// Every form that proxies pass through, in one string: all understood, those to come named.
+#[test]
+fn no_prefix_or_flag_of_proxies_is_unknown() {
+    let flags = "codec-strip-opus codec-offer-PCMA codec-except-PCMU codec-transcode-G722 codec-mask-G729 \
+                 codec-set-opus/48000/2/16000 codec-accept-GSM codec-consume-speex codec-ignore-EVS transcode-PCMU \
+                 SDES-off SDES-only-AES_CM_128_HMAC_SHA1_80 SDES-no-NULL_HMAC_SHA1_32 SDES-nonew SDES-pad SDES-lifetime \
+                 SDES-static SDES-unencrypted_srtp SDES-UNENCRYPTED_SRTCP SDES-authenticated_srtp SDES-encrypted_srtp \
+                 SDES-order:AES_CM_128_HMAC_SHA1_80; SDES-offerer_pref:AES_CM_128_HMAC_SHA1_80; \
+                 OSRTP-offer OSRTP-offer-RFC OSRTP-offer-legacy OSRTP-accept OSRTP-accept-RFC OSRTP-accept-legacy \
+                 T38-decode T.38-force T38-no-ECM endpoint-learning-immediate from-tags-a \
+                 replace-origin replace-session-connection replace-SDP-version replace-username replace-session-name \
+                 replace-zero-address replace-origin-full replace-force-increment-sdp-ver rtcp-mux-offer \
+                 sdp-attr-add-none-x:1 sdp-attr-remove-audio-ptime:20 sdp-attr-substitude-none-sendrecv>sendonly \
+                 sdp-attr-substitute-audio-x>y sdp-media-remove-video sdp-media-remove=[image] DTLS=passive \
+                 DTLS-reverse=active DTLS-fingerprint=sha-256 ICE=force ICE-lite=both TOS=184 ptime=20 ptime-reverse=30 \
+                 media-address=192.0.2.1 address-family=IP4 label=a set-label=b to-label=c metadata=x delete-delay=0 \
+                 xmlrpc-callback=192.0.2.9 record-call=no delay-buffer=0 audio-player=off DTMF-security=off \
+                 generate-mid strict-source symmetric asymmetric no-redis-update new-branch provisional SIP-code=200 \
+                 SIP-message-type=reply mirror-RTCP ICE-reject reorder-codecs symmetric-codecs asymmetric-codecs early-media \
+                 unidirectional port-latching pad-crypto supports=[load-limit]";
+    let request = parse(&format!(r#"{{"command":"offer","rtpp_flags":"{flags}"}}"#));
+    assert_eq!(request.unknown, Vec::<String>::new());
+    assert_eq!(request.not_built, ["T38-decode", "T.38-force", "T38-no-ECM"]);
+    assert_eq!(request.invalid, Vec::<String>::new());
+    assert!(request.supports_load_limit);
+    // What belongs to other commands is named.
+    assert_eq!(request.misplaced(), ["from-tags", "RTCP mirror"]);
+}
+
+#[test]
+fn what_is_for_a_later_version_is_named_by_its_name() {
+    let request = parse(
+        r#"{"command":"offer","delay-buffer":20,"alias":"x","inbound-peer":"a","outbound-peer":"b","peer":"c",
+        "output-destination":"/x","T.38 version":3,"passthrough":"on","DTMF-delay":50,"flags":["block egress",
+        "skip-recording-db","exclude recording","recording announcement","passthrough","mix","bidirectional"]}"#,
+    );
+    assert_eq!(
+        request.not_built,
+        [
+            "delay-buffer",
+            "alias",
+            "inbound-peer",
+            "outbound-peer",
+            "peer",
+            "output-destination",
+            "T.38 version",
+            "passthrough",
+            "DTMF-delay",
+            "block egress",
+            "skip-recording-db",
+            "exclude recording",
+            "recording announcement",
+            "mix",
+            "bidirectional"
+        ]
+    );
+    assert_eq!(request.unknown, Vec::<String>::new());
+}
+
+#[test]
+fn numbers_have_bounds() {
+    assert_eq!(parse(r#"{"command":"list","limit":1}"#).limit, Some(1));
+    let request = parse(r#"{"command":"list","limit":0}"#);
+    assert_eq!(
+        (request.limit, request.warnings()),
+        (None, vec!["Key \"limit\" ignored: 0 is less than 1".to_owned()])
+    );
+    let request = parse(r#"{"command":"delete","delete delay":-1}"#);
+    assert_eq!(request.delete_delay, None);
+    assert_eq!(
+        request.warnings(),
+        ["Key \"delete-delay\" ignored: -1 is less than 0".replace("delete-delay", "delete delay")]
+    );
+}

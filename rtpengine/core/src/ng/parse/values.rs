@@ -33,6 +33,47 @@ impl Request {
         }
     }
 
+    /// `direction=priv direction=pub`, where each stands for itself.
+    pub(super) fn direction_flag(&mut self, value: &Value) {
+        self.said.keys.insert(Key::Direction);
+        let Some(name) = value.as_str().filter(|text| !text.contains(' ')) else {
+            return self.direction(value);
+        };
+        let place = match self.said.directions {
+            0 => &mut self.from_interface,
+            _ => &mut self.to_interface,
+        };
+        *place = Some(name.to_owned());
+        self.said.directions = self.said.directions.saturating_add(1);
+    }
+
+    /// A branch, or a word that tells the proxy where to find one: proxies that leave their flags to us pass it on.
+    pub(super) fn via_branch(&mut self, value: &Value) -> Result<(), RequestError> {
+        let branch = identifier(Key::ViaBranch, value)?;
+        self.via_branch = branch.filter(|branch| !is_word(branch, BRANCH_WORDS));
+        Ok(())
+    }
+
+    /// `via-branch=auto` and the like among flags, which does not take the place of the branch itself.
+    pub(super) fn via_branch_flag(&mut self, value: &Value) {
+        self.said.keys.insert(Key::ViaBranch);
+        let branch = value.as_str().filter(|branch| !branch.is_empty());
+        let branch = branch.filter(|word| !is_word(word, BRANCH_WORDS) && !is_word(word, BRANCH_NUMBERS));
+        if let Some(branch) = branch {
+            self.via_branch = Some(branch.to_owned());
+        }
+    }
+
+    /// A number that is `least` or more.
+    pub(super) fn counted(&mut self, key: Key, value: &Value, least: u64) -> Option<u64> {
+        let number = self.number(key, value)?;
+        let found = u64::try_from(number).ok().filter(|number| *number >= least);
+        if found.is_none() && self.invalid.len() < MAX_NAMES {
+            self.invalid.push(format!("Key \"{}\" ignored: {number} is less than {least}", key.name()));
+        }
+        found
+    }
+
     /// `["IP4", "192.0.2.1"]`; the family is implied by the address.
     pub(super) fn received(&mut self, value: &Value) {
         let mut found = None;
@@ -81,6 +122,15 @@ impl Request {
             self.invalid.push(format!("Key \"{}\" ignored: {given} is not {wanted}", key.name()));
         }
     }
+}
+
+/// Where a proxy is to find a branch.
+const BRANCH_WORDS: &[&str] = &["auto", "extra", "next", "auto-extra", "auto-next"];
+/// The same, by the number of the Via header; `0`: nowhere.
+const BRANCH_NUMBERS: &[&str] = &["0", "1", "2"];
+
+fn is_word(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| spelling::same(word.as_bytes(), text.as_bytes()))
 }
 
 /// Values of `all`.

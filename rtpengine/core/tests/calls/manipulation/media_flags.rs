@@ -116,11 +116,11 @@ fn media_goes_where_media_echo_says() {
 fn an_offer_without_the_key_ends_it() {
     let mut call = Call::new(r#""media-echo":"both""#, "");
     call.settle();
-    assert_eq!((call.flows(), call.kept_up(&call.caller)), (vec![], Some(Reason::Echo)));
+    assert_eq!(call.flows(), [1, 1]);
     negotiate(&mut call.pair, "", "");
     assert_eq!((fate(&call, &call.caller), call.flows()), (Fate::Forwarded, vec![1, 1]));
     negotiate(&mut call.pair, r#""media-echo":"both""#, "");
-    assert_eq!((fate(&call, &call.caller), call.flows()), (Fate::Returned, vec![]));
+    assert_eq!((fate(&call, &call.caller), call.flows()), (Fate::Returned, vec![1, 1]));
 }
 
 #[test]
@@ -150,10 +150,13 @@ fn an_echo_is_encrypted_with_the_partys_own_keys() {
     assert!(relay.receive_crypto.is_some() && relay.transmit_crypto.is_some());
     assert_eq!(relay.sinks.as_slice(), [pair.stream(callee.rtp)]);
     assert_eq!(pair.relay(&caller).discard, Some(Reason::Blackhole));
-    // Dropping what is not encrypted is for the kernel; nothing encrypted is.
+    // Both are for the kernel.
     pair.settle(&caller, "192.0.2.1:2000");
     pair.settle(&callee, "192.0.2.1:3000");
-    assert!(pair.plane.flows.is_empty());
+    let flow = |seen: &Seen| &pair.plane.flows[&pair.stream(seen.rtp)];
+    assert!(flow(&caller).outputs.is_empty() && flow(&caller).crypto.is_none());
+    let output = &flow(&callee).outputs[0];
+    assert!(flow(&callee).crypto.is_some() && output.crypto.is_some() && output.turned_ssrc.is_some());
 }
 
 #[test]

@@ -11,6 +11,7 @@ fn parsed(keys: &str) -> String {
     let same = request.flags;
     request.flags = [].into_iter().collect();
     request.is_unread = false;
+    request.said = rtpengine_core::ng::scope::Said::default();
     let flags: Vec<_> = rtpengine_core::ng::Flag::ALL
         .iter()
         .filter(|flag| same.has(**flag) && flag.name() != "WebRTC")
