@@ -5,7 +5,6 @@
 //! session. Everybody works on the same packets, which must come out the same. Measured are batches, those of all in turn;
 //! the best one counts, as it was disturbed least.
 
-#[cfg(feature = "aws-lc")]
 mod aws_lc;
 mod bare;
 mod openssl;
@@ -123,10 +122,7 @@ fn everybody(suite: Suite) -> Result<Vec<Option<Box<dyn Srtp>>>> {
     let keys = SessionKeys::derive(&params, Purpose::Rtp);
     all.push(Some(Box::new(Bare::new(suite, &keys, rustcrypto::RustCrypto::new(suite, &keys)))));
     all.push(Some(Box::new(Bare::new(suite, &keys, openssl::OpenSsl::new(suite, &keys)?))));
-    #[cfg(feature = "aws-lc")]
     all.push(Some(Box::new(Bare::new(suite, &keys, aws_lc::AwsLc::new(suite, &keys)?))));
-    #[cfg(not(feature = "aws-lc"))]
-    all.push(None);
     Ok(all)
 }
 
