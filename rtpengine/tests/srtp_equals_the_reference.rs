@@ -1,10 +1,10 @@
-//! The relay's SRTP does to every packet exactly what the reference does: bytes, verdict and state.
+//! The relay's SRTP does to every packet exactly what the reference does, by whatever library: bytes, verdict and state.
 #![allow(clippy::expect_used, reason = "helpers of tests: a failed expectation is a failed test")]
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use rtpengine::srtp::{Context, Denied, MAX_GROWTH, Session};
+use rtpengine::srtp::{Context, Denied, Library, MAX_GROWTH, Session};
 use rtpengine_common::srtp::abi::StreamState;
 use rtpengine_common::srtp::{self, CryptoParams, Mki, Refused, SessionParams, Suite};
 
@@ -19,6 +19,10 @@ fn params(suite: Suite, seed: u8, mki: &[u8], session: SessionParams) -> CryptoP
 
 fn suites() -> impl Strategy<Value = Suite> {
     proptest::sample::select(&Suite::ALL[..])
+}
+
+fn libraries() -> impl Strategy<Value = Library> {
+    proptest::sample::select(&Library::ALL[..])
 }
 
 fn sessions() -> impl Strategy<Value = SessionParams> {
@@ -79,6 +83,7 @@ proptest! {
     #[test]
     fn packets_there_and_back(
         suite in suites(),
+        library in libraries(),
         session in sessions(),
         seed: u8,
         mki in prop_oneof![Just(0..0), Just(0..4), Just(0..128)],
@@ -90,7 +95,7 @@ proptest! {
     ) {
         let mki: Vec<u8> = mki.map(|n| n as u8 ^ seed).collect();
         let params = params(suite, seed, &mki, session);
-        let (reference, ours) = (srtp::Session::new(&params), Session::new(&params));
+        let (reference, ours) = (srtp::Session::new(&params), Session::with_gcm_of(library, &params));
         let (mut outgoing, mut incoming) = (start, start);
         let len = packet.len();
         let mut buffer = [&packet[..], &vec![0xa5; room]].concat();
@@ -117,9 +122,16 @@ proptest! {
     }
 
     #[test]
-    fn rubbish_is_refused_alike(suite in suites(), session in sessions(), packet in packets(), state in states(), rtcp: bool) {
+    fn rubbish_is_refused_alike(
+        suite in suites(),
+        library in libraries(),
+        session in sessions(),
+        packet in packets(),
+        state in states(),
+        rtcp: bool,
+    ) {
         let params = params(suite, 9, b"", session);
-        let (reference, ours) = (srtp::Session::new(&params), Session::new(&params));
+        let (reference, ours) = (srtp::Session::new(&params), Session::with_gcm_of(library, &params));
         let (mut state, mut packet) = (state, packet);
         let _ = both(&mut state, &mut packet,
             |state, buffer| if rtcp { reference.unprotect_rtcp(state, buffer) } else { reference.unprotect_rtp(state, buffer) },

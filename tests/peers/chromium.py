@@ -94,7 +94,8 @@ async def main():
         def caller(function):
             return lambda **arguments: browser.call(function, **arguments)
 
-        names = {name: name for name in ("offer", "answered", "answer", "connected", "counts", "say", "listen")}
+        plain = ("offer", "answered", "answer", "connected", "counts", "talk", "heard", "say", "listen")
+        names = {name: name for name in plain}
         names["hang up"] = "hangUp"
         try:
             await control.serve({"ready": ready, **{name: caller(function) for name, function in names.items()}})

@@ -1,20 +1,16 @@
 //! The ciphers with prepared keys.
 
+use aes::cipher::consts::U16;
 use aes::cipher::{Array, BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipherCore};
-use aes::cipher::{consts::U16, inout::InOutBuf};
 use aes::{Aes128, Aes192, Aes256};
-use aes_gcm::aead::AeadInOut;
-use aes_gcm::{Aes128Gcm, Aes256Gcm};
 use ctr::CtrCore;
 use ctr::flavors::Ctr128BE;
 use rtpengine_common::srtp::kdf::SessionKeys;
 use rtpengine_common::srtp::{self, Suite};
 use zeroize::Zeroizing;
 
-/// Bytes of an AES-GCM tag.
-pub(super) const GCM_TAG: usize = 16;
-/// Bytes of an AES-GCM initialisation vector.
-const GCM_IV: usize = 12;
+use super::choice::Library;
+use super::gcm::{self, Gcm};
 
 /// A cipher of a suite.
 pub(super) enum Cipher {
@@ -27,20 +23,20 @@ pub(super) enum Cipher {
         /// Of the key with the salt added, for the initialisation vector.
         masked: Aes128,
     },
-    Gcm128(Aes128Gcm),
-    Gcm256(Aes256Gcm),
+    Gcm(Gcm),
 }
 
 impl Cipher {
-    pub(super) fn new(suite: Suite, keys: &SessionKeys) -> Self {
+    /// `gcm`: the library for AES-GCM.
+    pub(super) fn new(suite: Suite, keys: &SessionKeys, gcm: Library) -> Self {
         let key = &keys.cipher_key;
         match (suite.cipher(), suite.key_len()) {
             (srtp::Cipher::Null, _) => Self::Null,
             (srtp::Cipher::Cm, 16) => Self::Cm128(Aes128::new((&*start(key)).into())),
             (srtp::Cipher::Cm, 24) => Self::Cm192(Aes192::new((&*start(key)).into())),
             (srtp::Cipher::Cm, _) => Self::Cm256(Aes256::new(key.into())),
-            (srtp::Cipher::Gcm, 16) => Self::Gcm128(Aes128Gcm::new((&*start(key)).into())),
-            (srtp::Cipher::Gcm, _) => Self::Gcm256(Aes256Gcm::new(key.into())),
+            (srtp::Cipher::Gcm, 16) => Self::Gcm(Gcm::new_128(gcm, &start(key))),
+            (srtp::Cipher::Gcm, _) => Self::Gcm(Gcm::new_256(gcm, key)),
             (srtp::Cipher::F8, _) => {
                 let key = start(key);
                 // RFC 3711 section 4.1.2.1: the salt is filled up with 0x55.
@@ -55,7 +51,7 @@ impl Cipher {
     }
 
     pub(super) const fn is_gcm(&self) -> bool {
-        matches!(self, Self::Gcm128(_) | Self::Gcm256(_))
+        matches!(self, Self::Gcm(_))
     }
 
     /// Encrypts or decrypts without authentication. `salt`: the session salt from the first byte on.
@@ -74,11 +70,11 @@ impl Cipher {
             Self::Cm192(keys) => count(keys, counter(), data),
             Self::Cm256(keys) => count(keys, counter(), data),
             Self::F8 { keys, masked } => f8(keys, masked, f8_initial(), data),
-            Self::Null | Self::Gcm128(_) | Self::Gcm256(_) => {}
+            Self::Null | Self::Gcm(_) => {}
         }
     }
 
-    /// Encrypts with AES-GCM; the tag. `None`: too long, or another cipher.
+    /// Encrypts with AES-GCM, and puts the tag there. `None`: too long, or another cipher.
     pub(super) fn seal(
         &self,
         salt: u128,
@@ -86,15 +82,12 @@ impl Cipher {
         index: u64,
         associated: &[u8],
         data: &mut [u8],
-    ) -> Option<[u8; GCM_TAG]> {
-        let iv = Array(gcm_iv(salt, ssrc, index));
-        let data = InOutBuf::from(data);
-        let tag = match self {
-            Self::Gcm128(keys) => keys.encrypt_inout_detached(&iv, associated, data),
-            Self::Gcm256(keys) => keys.encrypt_inout_detached(&iv, associated, data),
-            Self::Null | Self::Cm128(_) | Self::Cm192(_) | Self::Cm256(_) | Self::F8 { .. } => return None,
-        };
-        tag.ok().map(Into::into)
+        tag: &mut [u8; gcm::TAG],
+    ) -> Option<()> {
+        match self {
+            Self::Gcm(key) => key.seal(gcm_iv(salt, ssrc, index), associated, data, tag),
+            Self::Null | Self::Cm128(_) | Self::Cm192(_) | Self::Cm256(_) | Self::F8 { .. } => None,
+        }
     }
 
     /// Decrypts with AES-GCM. `None`: the tag does not match, nothing has changed.
@@ -105,16 +98,12 @@ impl Cipher {
         index: u64,
         associated: &[u8],
         data: &mut [u8],
-        tag: [u8; GCM_TAG],
+        tag: &[u8; gcm::TAG],
     ) -> Option<()> {
-        let (iv, tag) = (Array(gcm_iv(salt, ssrc, index)), Array(tag));
-        let data = InOutBuf::from(data);
-        let result = match self {
-            Self::Gcm128(keys) => keys.decrypt_inout_detached(&iv, associated, data, &tag),
-            Self::Gcm256(keys) => keys.decrypt_inout_detached(&iv, associated, data, &tag),
-            Self::Null | Self::Cm128(_) | Self::Cm192(_) | Self::Cm256(_) | Self::F8 { .. } => return None,
-        };
-        result.ok()
+        match self {
+            Self::Gcm(key) => key.open(gcm_iv(salt, ssrc, index), associated, data, tag),
+            Self::Null | Self::Cm128(_) | Self::Cm192(_) | Self::Cm256(_) | Self::F8 { .. } => None,
+        }
     }
 }
 
@@ -128,10 +117,10 @@ fn start<const N: usize>(key: &[u8; 32]) -> Zeroizing<[u8; N]> {
 }
 
 /// RFC 7714 section 8.1 and 9.1: of SRTP and SRTCP alike, as the latter's index is shorter.
-fn gcm_iv(salt: u128, ssrc: u32, index: u64) -> [u8; GCM_IV] {
+fn gcm_iv(salt: u128, ssrc: u32, index: u64) -> [u8; gcm::IV] {
     let block = (salt ^ u128::from(ssrc) << 80 ^ u128::from(index) << 32).to_be_bytes();
-    let mut iv = [0; GCM_IV];
-    iv.copy_from_slice(&block[..GCM_IV]);
+    let mut iv = [0; gcm::IV];
+    iv.copy_from_slice(&block[..gcm::IV]);
     iv
 }
 

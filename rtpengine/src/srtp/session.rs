@@ -4,7 +4,9 @@ use rtpengine_common::srtp::abi::StreamState;
 use rtpengine_common::srtp::kdf::{Purpose, SessionKeys};
 use rtpengine_common::srtp::{CryptoParams, Mki, Refused, index};
 
-use super::cipher::{Cipher, GCM_TAG};
+use super::choice::{self, Library};
+use super::cipher::Cipher;
+use super::gcm::TAG as GCM_TAG;
 use super::hmac::Authenticator;
 
 /// Bytes of an RTP header without contributing sources and extension.
@@ -29,12 +31,12 @@ struct Keys {
 }
 
 impl Keys {
-    fn new(params: &CryptoParams, purpose: Purpose) -> Self {
+    fn new(params: &CryptoParams, purpose: Purpose, gcm: Library) -> Self {
         let (suite, session) = (params.suite(), params.session());
         let keys = SessionKeys::derive(params, purpose);
         let mut salt = [0; 16];
         salt[..keys.salt.len()].copy_from_slice(&keys.salt);
-        let cipher = Cipher::new(suite, &keys);
+        let cipher = Cipher::new(suite, &keys, gcm);
         let (tag_len, unencrypted, authenticated) = match purpose {
             Purpose::Rtp => (suite.srtp_tag_len(), session.unencrypted_srtp, !session.unauthenticated_srtp),
             Purpose::Rtcp => (suite.srtcp_tag_len(), session.unencrypted_srtcp, true),
@@ -103,9 +105,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// Derives and expands the keys.
+    /// Derives and expands the keys, for the faster library.
     pub fn new(params: &CryptoParams) -> Self {
-        Self { rtp: Keys::new(params, Purpose::Rtp), rtcp: Keys::new(params, Purpose::Rtcp) }
+        Self::with_gcm_of(choice::of(params.suite()), params)
+    }
+
+    /// As above, for this library if the suite is one with AES-GCM.
+    pub fn with_gcm_of(library: Library, params: &CryptoParams) -> Self {
+        let [rtp, rtcp] = [Purpose::Rtp, Purpose::Rtcp].map(|purpose| Keys::new(params, purpose, library));
+        Self { rtp, rtcp }
     }
 
     /// Makes SRTP of the RTP packet in the first `len` bytes of `buffer`; returns its new length. `state`: that of its
@@ -131,11 +139,10 @@ impl Session {
             let at = if keys.encrypted { header_len } else { len };
             let ssrc = word(packet, 8);
             let (associated, payload) = packet.split_at_mut(at);
-            let tag =
-                keys.cipher.seal(keys.salt, ssrc, index, associated, payload).ok_or(Refused::Malformed)?;
             // RFC 7714 section 8.2: the tag is part of what the cipher puts out.
-            let (first, rest) = trailer.split_at_mut(GCM_TAG);
-            first.copy_from_slice(&tag);
+            let (tag, rest) = trailer.split_first_chunk_mut().ok_or(Refused::NoRoom)?;
+            let sealed = keys.cipher.seal(keys.salt, ssrc, index, associated, payload, tag);
+            sealed.ok_or(Refused::Malformed)?;
             rest.copy_from_slice(keys.mki.as_bytes());
             state.accept(index)?;
         } else {
@@ -167,7 +174,7 @@ impl Session {
         state.check(index)?;
         if keys.cipher.is_gcm() {
             let at = if keys.encrypted { header_len } else { len };
-            let (ssrc, tag) = (word(packet, 8), gcm_tag(tag)?);
+            let (ssrc, tag) = (word(packet, 8), tag.first_chunk().ok_or(Refused::Malformed)?);
             let (associated, payload) = packet.split_at_mut(at);
             let opened = keys.cipher.open(keys.salt, ssrc, index, associated, payload, tag);
             opened.ok_or(Refused::Authentication)?;
@@ -211,16 +218,19 @@ impl Session {
         let (packet, trailer) = whole.split_at_mut(len);
         if keys.cipher.is_gcm() {
             let ssrc = word(packet, 4);
-            let tag = if keys.encrypted {
+            let mut tag = [0; GCM_TAG];
+            let sealed = if keys.encrypted {
                 let (header, payload) = packet.split_at_mut(RTCP_HEADER);
-                keys.cipher.seal(keys.salt, ssrc, index, &rtcp_associated(header, last), payload)
+                let associated = rtcp_associated(header, last);
+                keys.cipher.seal(keys.salt, ssrc, index, &associated, payload, &mut tag)
             } else {
                 // RFC 7714 section 9.3: the word follows the packet in what is authenticated.
                 trailer[..RTCP_WORD].copy_from_slice(&last);
-                keys.cipher.seal(keys.salt, ssrc, index, &whole[..len + RTCP_WORD], &mut [])
+                keys.cipher.seal(keys.salt, ssrc, index, &whole[..len + RTCP_WORD], &mut [], &mut tag)
             };
+            sealed.ok_or(Refused::Malformed)?;
             let (first, rest) = whole[len..].split_at_mut(GCM_TAG);
-            first.copy_from_slice(&tag.ok_or(Refused::Malformed)?);
+            first.copy_from_slice(&tag);
             let (end, mki) = rest.split_at_mut(RTCP_WORD);
             end.copy_from_slice(&last);
             mki.copy_from_slice(keys.mki.as_bytes());
@@ -277,18 +287,19 @@ impl Session {
         if &rest[RTCP_WORD..] != keys.mki.as_bytes() {
             return Err(Refused::Mki);
         }
-        let (ssrc, flag_and_index, tag) = (word(packet, 4), word(rest, 0), gcm_tag(tag)?);
+        let (ssrc, flag_and_index) = (word(packet, 4), word(rest, 0));
+        let tag = *tag.first_chunk().ok_or(Refused::Malformed)?;
         let index = u64::from(flag_and_index & !RTCP_ENCRYPTED);
         state.check(index)?;
         let last = flag_and_index.to_be_bytes();
         let opened = if flag_and_index & RTCP_ENCRYPTED != 0 {
             let (header, payload) = packet.split_at_mut(RTCP_HEADER);
-            keys.cipher.open(keys.salt, ssrc, index, &rtcp_associated(header, last), payload, tag)
+            keys.cipher.open(keys.salt, ssrc, index, &rtcp_associated(header, last), payload, &tag)
         } else {
             // What is authenticated ends with the word, which stands behind the tag.
             let both = len..len + GCM_TAG + RTCP_WORD;
             whole[both.clone()].rotate_right(RTCP_WORD);
-            let opened = keys.cipher.open(keys.salt, ssrc, index, &whole[..len + RTCP_WORD], &mut [], tag);
+            let opened = keys.cipher.open(keys.salt, ssrc, index, &whole[..len + RTCP_WORD], &mut [], &tag);
             whole[both].rotate_left(RTCP_WORD);
             opened
         };
@@ -327,10 +338,6 @@ pub(super) fn sequence(packet: &[u8]) -> u16 {
 fn rollover(index: u64) -> [u8; 4] {
     // Indices have 48 bits.
     ((index >> 16) as u32).to_be_bytes()
-}
-
-fn gcm_tag(tag: &[u8]) -> Result<[u8; GCM_TAG], Refused> {
-    tag.first_chunk().copied().ok_or(Refused::Malformed)
 }
 
 /// RFC 7714 section 9.2.

@@ -11,6 +11,7 @@ use rtpengine_tests::topology::Trio;
 use serde_json::json;
 
 use crate::aiortc::{Aiortc, Candidates, NEEDS, Role};
+use crate::kernel;
 
 const PACKETS: u64 = 100;
 const ROUNDS: u64 = 2;
@@ -39,29 +40,21 @@ fn talk(one: &mut Aiortc, two: &mut Aiortc) {
     }
 }
 
-/// Packets that the kernel has decrypted, encrypted and forwarded of what each tag sends, by whichever of its ways.
-fn forwarded(engine: &Engine) -> [u64; 2] {
-    let flows = flows::of_call(engine.daemon.table(), "c").unwrap();
-    assert!(flows.iter().all(|flow| flow.decrypt.is_some() && flow.encrypt.is_some()), "{flows:?}");
-    let of = |tag| {
-        flows.iter().filter(move |flow| flow.tag == tag && flow.path == "kernel").map(|flow| flow.packets)
-    };
-    ["a", "b"].map(|tag| of(tag).sum())
-}
-
 /// Talks until the kernel has taken over, then has it forward everything.
 fn talk_in_kernel(engine: &Engine, one: &mut Aiortc, two: &mut Aiortc) {
-    let start = forwarded(engine);
-    flows::wait_until("the kernel forwards both directions", || {
+    kernel::has_keys_on_both_legs(engine);
+    kernel::takes_over(engine, || {
         let (from_one, from_two) = (one.send(1), two.send(1));
         two.hears(&from_one);
         one.hears(&from_two);
-        Ok(forwarded(engine).iter().zip(start).all(|(now, start)| *now > start))
-    })
-    .unwrap();
-    let before = forwarded(engine);
+    });
+    let before = kernel::forwarded(engine);
     talk(one, two);
-    assert_eq!(forwarded(engine), before.map(|count| count + ROUNDS * PACKETS), "by the kernel alone");
+    assert_eq!(
+        kernel::forwarded(engine),
+        before.map(|count| count + ROUNDS * PACKETS),
+        "by the kernel alone"
+    );
 }
 
 /// What the others build on: aiortc works in the namespaces, and payloads go through it untouched.

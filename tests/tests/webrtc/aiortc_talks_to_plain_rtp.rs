@@ -11,7 +11,8 @@ use rtpengine_tests::talk::left_to_right;
 use serde_json::{Value, json};
 
 use crate::aiortc::{Aiortc, Candidates, NEEDS, Role};
-use crate::plain::{body, forwarded, plain_party, point_at};
+use crate::kernel;
+use crate::plain::{body, plain_party, point_at};
 
 const PACKETS: u64 = 100;
 const WAIT: Duration = Duration::from_secs(10);
@@ -50,16 +51,10 @@ pub fn meet(aiortc: &mut Aiortc, plain: &mut Endpoint) {
 
 /// Talks until the kernel has taken over, then has it forward everything.
 fn talk_in_kernel(engine: &Engine, aiortc: &mut Aiortc, plain: &mut Endpoint) {
-    flows::wait_until("the kernel forwards both directions", || {
-        talk(aiortc, plain, 1);
-        let counts = forwarded(engine);
-        Ok(counts.len() == 2 && counts.iter().all(|count| *count > 0))
-    })
-    .unwrap();
-    let before = forwarded(engine);
+    kernel::takes_over(engine, || talk(aiortc, plain, 1));
+    let before = kernel::forwarded(engine);
     talk(aiortc, plain, PACKETS);
-    let all: Vec<u64> = before.iter().map(|count| count + PACKETS).collect();
-    assert_eq!(forwarded(engine), all, "by the kernel alone");
+    assert_eq!(kernel::forwarded(engine), before.map(|count| count + PACKETS), "by the kernel alone");
 }
 
 fn finish(mut engine: Engine, mut aiortc: Aiortc, mut plain: Endpoint) {

@@ -7,5 +7,7 @@ mod aiortc_talks_to_aiortc;
 mod aiortc_talks_to_plain_rtp;
 mod chromium;
 mod chromium_talks;
+mod kernel;
 mod plain;
 mod strangers_are_kept_out;
+mod tone;

@@ -1,7 +1,6 @@
-//! A SIP endpoint with plain RTP, and the kernel's part in its calls.
+//! A SIP endpoint with plain RTP.
 
 use rtpengine_tests::engine::Engine;
-use rtpengine_tests::flows;
 use rtpengine_tests::rtp::Endpoint;
 use rtpengine_tests::sdp;
 use rtpengine_tests::topology::CALLEE;
@@ -25,10 +24,4 @@ pub fn body(endpoint: &Endpoint) -> String {
         "v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\nm=audio {} RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n",
         local.port()
     )
-}
-
-/// Packets the kernel has forwarded of each direction that it forwards now.
-pub fn forwarded(engine: &Engine) -> Vec<u64> {
-    let flows = flows::of_call(engine.daemon.table(), "c").unwrap();
-    flows.iter().filter(|flow| flow.path == "kernel").map(|flow| flow.packets).collect()
 }

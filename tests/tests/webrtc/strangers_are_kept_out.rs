@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::aiortc::{Aiortc, Candidates, NEEDS};
 use crate::aiortc_talks_to_plain_rtp::{meet, talk};
+use crate::kernel;
 use crate::plain::{body, plain_party, point_at};
 
 /// Another host on the caller's side.
@@ -21,6 +22,8 @@ const STRANGER: &str = "10.77.1.66";
 const SOCKETS: usize = 20;
 const HELLOS: u8 = 200;
 const ROUNDS: u64 = 40;
+/// Packets that the parties exchange after the attack.
+const MORE: u64 = 50;
 
 struct Stranger {
     sockets: Vec<UdpSocket>,
@@ -111,12 +114,16 @@ fn before_and_after_the_handshake() {
     aiortc.connected();
     meet(&mut aiortc, &mut plain);
     stranger.gets_nothing();
+    kernel::takes_over(&engine, || talk(&mut aiortc, &mut plain, 1));
+    let before = kernel::forwarded(&engine);
     for round in 0..ROUNDS {
         stranger.attack(round);
         talk(&mut aiortc, &mut plain, 1);
         std::thread::sleep(Duration::from_millis(1));
     }
-    talk(&mut aiortc, &mut plain, 50);
+    talk(&mut aiortc, &mut plain, MORE);
+    // Of the stranger's packets it has forwarded none.
+    assert_eq!(kernel::forwarded(&engine), before.map(|count| count + ROUNDS + MORE), "by the kernel alone");
     stranger.gets_nothing();
     aiortc.hang_up();
     engine.ng.delete("c", "a").unwrap();

@@ -7,6 +7,7 @@ mod memory;
 mod peer;
 mod process;
 mod relay;
+mod srtp;
 mod xdp;
 
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ use crate::{build, setup};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Only these: xdp, relay, calls, memory
+    /// Only these: xdp, srtp, relay, calls, memory
     names: Vec<String>,
     /// Side by side with Debian's rtpengine-daemon (fetched and unpacked, no service started)
     #[arg(long)]
@@ -54,8 +55,13 @@ impl Figure {
 
 type Bench = fn(&[Subject]) -> Result<Vec<Figure>>;
 
-const BENCHES: [(&str, Bench); 4] =
-    [("xdp", xdp::run), ("relay", relay::run), ("calls", calls::run), ("memory", memory::run)];
+const BENCHES: [(&str, Bench); 5] = [
+    ("xdp", xdp::run),
+    ("srtp", srtp::run),
+    ("relay", relay::run),
+    ("calls", calls::run),
+    ("memory", memory::run),
+];
 
 pub fn run(arguments: &Arguments) -> Result<()> {
     ensure!(sh::is_root(), "bench needs root: it makes network namespaces and loads the XDP program");
@@ -80,6 +86,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         if arguments.names.is_empty() || arguments.names.iter().any(|wanted| wanted == name) {
             figures.extend(step(name, || bench(&subjects))?);
         }
+    }
+    if figures.is_empty() {
+        return Ok(());
     }
     print(&figures, Path::new("/proc/cpuinfo"));
     Ok(())
