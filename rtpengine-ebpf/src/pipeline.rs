@@ -95,8 +95,7 @@ fn forward<I: Ingress>(
     let network_len = egress::network_len(flow) + size_of::<Udp>() + payload_len;
     let old_rtp = *rtp;
     let payload_type = old_rtp.payload_type();
-    if let Err(reason) =
-        restraint::admit(flow, payload_type).and_then(|()| admit::egress(flow, network_len))
+    if let Err(reason) = restraint::admit(flow, payload_type).and_then(|()| admit::egress(flow, network_len))
     {
         if matches!(reason, Reason::Blackhole | Reason::PayloadBlocked) {
             counters::accepted(stats, slot, &old_rtp, payload_len, now_ns);
