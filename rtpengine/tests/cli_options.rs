@@ -100,16 +100,20 @@ fn the_example_file_is_valid_and_so_are_its_examples() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../etc/rtpengine.conf");
     let text = std::fs::read_to_string(path).unwrap();
     rtpengine::config::Config::load(["rtpengine", "--config-file", path]).unwrap();
-    // Every commented setting is valid as well.
+    // Every commented setting is valid as well, with those right above it.
+    let mut arguments: Vec<String> = Vec::new();
     for line in text.lines() {
-        if let Some((key, value)) = line.strip_prefix('#').and_then(|line| line.split_once(" = "))
-            && !key.contains(' ')
-        {
-            let argument = match value {
-                "true" => format!("--{key}"),
-                _ => format!("--{key}={}", value.split(';').next().unwrap()),
-            };
-            rtpengine::config::Config::load(["rtpengine", "--config-file", path, &argument]).unwrap();
-        }
+        let example = line.strip_prefix('#').and_then(|line| line.split_once(" = "));
+        let Some((key, value)) = example.filter(|(key, _)| !key.contains(' ')) else {
+            arguments.clear();
+            continue;
+        };
+        arguments.push(match value {
+            "true" => format!("--{key}"),
+            _ => format!("--{key}={}", value.split(';').next().unwrap()),
+        });
+        let fixed = ["rtpengine", "--config-file", path];
+        rtpengine::config::Config::load(fixed.into_iter().chain(arguments.iter().map(String::as_str)))
+            .unwrap();
     }
 }
