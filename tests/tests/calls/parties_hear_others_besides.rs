@@ -35,7 +35,7 @@ fn speak(endpoint: &mut Endpoint) -> Vec<u8> {
 }
 
 fn hear(endpoint: &Endpoint) -> Vec<u8> {
-    endpoint.receive_raw(WAIT).unwrap().expect("a packet").0
+    endpoint.receive_raw(WAIT).unwrap().unwrap().0
 }
 
 fn order(engine: &mut Engine, call: &str, more: &Value) {
