@@ -47,6 +47,7 @@ mod keyring;
 mod load;
 mod moving;
 mod pool;
+mod prefetch;
 mod queue;
 mod registry;
 mod rtcp;

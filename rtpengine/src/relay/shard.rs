@@ -11,7 +11,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use rtpengine_common::settle;
 use rtpengine_common::srtp::CryptoParams;
 use rtpengine_core::io::{Filter, MediaEvent, MediaRule, Now, Reason, RelayCommand, StreamId};
-use slotmap::SlotMap;
+use slotmap::{Key as _, KeyData, SlotMap};
 use socket2::Socket;
 
 use super::batch::{BATCH, Batch, Place};
@@ -37,6 +37,8 @@ const COMMANDS: usize = 128;
 const DRAIN_BATCHES: usize = 128;
 /// Epoll data of the command queue, which no stream has for its number.
 const QUEUE: u64 = u64::MAX;
+/// Set where an event names the place of its stream, not its identity, of which there are not that many.
+const BY_PLACE: u64 = 1 << 63;
 
 /// What a relay thread is told.
 pub(super) enum Command {
@@ -138,7 +140,11 @@ impl Shard {
             // Those left over from the last round get exactly one more turn in this one.
             let again = self.ready.len();
             for event in events.iter().take(count).filter(|event| event.data() != QUEUE) {
-                if let Some(token) = self.locate(StreamId(event.data())) {
+                if event.data() & BY_PLACE != 0 {
+                    // The place of a stream that is gone holds nothing, or another one under another token.
+                    self.serve(Token::from(KeyData::from_ffi(event.data() & !BY_PLACE)));
+                } else if let Some(token) = self.locate(StreamId(event.data())) {
+                    self.name_place(token);
                     self.serve(token);
                 }
             }
@@ -174,6 +180,7 @@ impl Shard {
     /// Receives and forwards one batch. `true`: there may be more.
     fn turn(&mut self, token: Token) -> bool {
         let Some(stream) = self.streams.get_mut(token) else { return false };
+        stream.prefetch();
         let count = match self.batch.receive(stream.socket.as_fd()) {
             Ok(0) => return false,
             Ok(count) => count,
@@ -186,6 +193,11 @@ impl Shard {
         if let Some(total) = self.batch.overflow(count) {
             stream.overflowed(total);
         }
+        let sink = stream.active.as_ref().and_then(|active| active.sinks.first().copied());
+        if let Some(out) = sink.and_then(|sink| self.streams.get(sink.token)) {
+            out.prefetch_sink();
+        }
+        let Some(stream) = self.streams.get_mut(token) else { return false };
         let now = (self.clock)();
         let lists = (&mut self.media, &mut self.control, &mut self.lines);
         let settled = sort(stream, now, &mut self.batch, count, lists, &mut self.keyrings, &self.events);
@@ -478,6 +490,15 @@ impl Shard {
             self.execute(1);
         }
         self.by_id.get(&id).copied()
+    }
+
+    /// Has further events of a stream name its place: it need not be looked up for every packet.
+    fn name_place(&self, token: Token) {
+        let place = token.data().as_ffi();
+        let Some(stream) = self.streams.get(token).filter(|_| place & BY_PLACE == 0) else { return };
+        let mut event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, place | BY_PLACE);
+        // Otherwise they go on naming its identity.
+        let _unchanged = self.epoll.modify(stream.socket.as_fd(), &mut event);
     }
 
     fn close(&mut self, id: StreamId) {

@@ -9,6 +9,7 @@ use rtpengine_core::io::{Reason, SsrcCounters, StreamCounters};
 use rtpengine_core::media::ssrc::{MAX_PAYLOAD_TYPES, MAX_SSRCS, Reception};
 
 use super::counters::RelayCounters;
+use super::prefetch::prefetch;
 
 /// The reasons the relay can drop a packet for, in the order of [`StreamShared::drops`].
 const DROP_REASONS: [Reason; 18] = [
@@ -93,6 +94,22 @@ fn set<T: Copy + Into<u64>>(cell: &AtomicU64, value: T) {
 }
 
 impl StreamShared {
+    /// Has what a received packet touches fetched.
+    pub(super) fn prefetch(&self) {
+        prefetch(&self.packets);
+        prefetch(&self.last_packet_unix_us);
+        prefetch(&self.version);
+        let [ssrc, ..] = &self.ssrcs;
+        prefetch(ssrc);
+        let [payload_type, ..] = &self.payload_types;
+        prefetch(payload_type);
+    }
+
+    /// Has what a sent packet touches fetched.
+    pub(super) fn prefetch_sink(&self) {
+        prefetch(&self.packets_out);
+    }
+
     pub(super) fn received(&self, packets: u64, bytes: u64, unix_us: u64) {
         add(&self.packets, packets);
         add(&self.bytes, bytes);

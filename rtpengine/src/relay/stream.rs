@@ -21,6 +21,7 @@ use super::gate::Gate;
 use super::handling::Handler;
 use super::keyring::{KeyToken, Keyrings};
 use super::pool::Follower;
+use super::prefetch::prefetch;
 use super::rtcp::Reader;
 use super::shared::StreamShared;
 use super::socket::{self, MediaSocket};
@@ -199,6 +200,28 @@ pub(super) fn sinks(streams: &[StreamId]) -> SmallVec<[Sink; 1]> {
 }
 
 impl Stream {
+    /// Has what a packet from the party touches fetched while the system receives it.
+    pub(super) fn prefetch(&self) {
+        self.shared.prefetch();
+        prefetch(&self.reception);
+        if let Some(active) = self.active.as_deref() {
+            prefetch(&active.sinks);
+            prefetch(&active.receive);
+            prefetch(&active.tracker);
+            prefetch(&active.clock_rates);
+        }
+    }
+
+    /// Has what a packet to the party touches fetched while it is judged.
+    pub(super) fn prefetch_sink(&self) {
+        self.shared.prefetch_sink();
+        prefetch(&self.socket);
+        if let Some(active) = self.active.as_deref() {
+            prefetch(&active.transmit);
+            prefetch(&active.destination);
+        }
+    }
+
     pub(super) fn new(id: StreamId, socket: Arc<MediaSocket>, ipv6: bool, shared: Arc<StreamShared>) -> Self {
         Self {
             id,
