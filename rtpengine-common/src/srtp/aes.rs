@@ -15,7 +15,7 @@ const WORDS: usize = 60;
 /// Those of all rounds but the last.
 const SPREAD: usize = WORDS - 4;
 
-/// Two blocks on their way through the rounds, in words as [`tables`] looks them up.
+/// Two blocks on their way through the rounds, in words as `tables` looks them up.
 pub type States = [u64; 8];
 /// Two blocks of key stream, eight bytes to a number, of which the first is the least significant.
 pub type Stream = [u64; 4];

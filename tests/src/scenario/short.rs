@@ -5,7 +5,7 @@
 //! ```
 //!
 //! - SECTIONS, separated by ` | `: `[KIND][/PROFILE] FORMAT...`, by default `audio/AVP`. A format is a number of
-//!   [`lines_of`], or `96:111` for codec 111 under the number 96. `@sendonly` and the like say the direction. `-` is
+//!   `lines_of`, or `96:111` for codec 111 under the number 96. `@sendonly` and the like say the direction. `-` is
 //!   port 0, `rejected` an m-line without codecs.
 //! - WARNINGS, all of them, separated by ` ; `.
 //!
