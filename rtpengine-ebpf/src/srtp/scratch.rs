@@ -82,6 +82,7 @@ impl Scratch {
     ///
     /// # Safety
     /// `scratch` is from [`Scratch::get`].
+    // SAFETY: whoever calls it keeps the contract above.
     #[inline(always)]
     pub unsafe fn at(scratch: *mut Self, offset: u32) -> *mut u8 {
         let offset = masked::<{ OFFSETS as u64 - 1 }>(offset.into()) as usize;
@@ -93,6 +94,7 @@ impl Scratch {
     ///
     /// # Safety
     /// As [`Scratch::at`]; `T` is an integer or an array of them, of at most `BEHIND` bytes.
+    // SAFETY: whoever calls it keeps the contract above.
     #[inline(always)]
     pub unsafe fn read<T: Copy>(scratch: *mut Self, offset: u32) -> T {
         // SAFETY: by contract.
@@ -103,6 +105,7 @@ impl Scratch {
     ///
     /// # Safety
     /// As [`Scratch::read`].
+    // SAFETY: whoever calls it keeps the contract above.
     #[inline(always)]
     pub unsafe fn write<T: Copy>(scratch: *mut Self, offset: u32, value: T) {
         // SAFETY: by contract.
@@ -113,6 +116,7 @@ impl Scratch {
     ///
     /// # Safety
     /// As [`Scratch::at`].
+    // SAFETY: whoever calls it keeps the contract above.
     #[inline(always)]
     pub unsafe fn read16(scratch: *mut Self, offset: u32) -> [u64; 2] {
         // SAFETY: by contract; so many bytes are there.
@@ -126,6 +130,7 @@ impl Scratch {
     ///
     /// # Safety
     /// As [`Scratch::at`].
+    // SAFETY: whoever calls it keeps the contract above.
     #[inline(always)]
     pub unsafe fn write16(scratch: *mut Self, offset: u32, [first, second]: [u64; 2]) {
         // SAFETY: by contract; so many bytes are there.

@@ -17,6 +17,7 @@ const HASH_BLOCK: u32 = 16;
 ///
 /// # Safety
 /// `scratch` is from [`Scratch::get`].
+// SAFETY: whoever calls it keeps the contract above.
 #[inline(never)]
 pub unsafe fn hmac(scratch: *mut Scratch, context: &SrtpContext, len: u32) {
     // SAFETY: by contract; there is room for two blocks at every offset.
@@ -57,6 +58,7 @@ unsafe extern "C" fn sha1_block(number: u32, work: *mut c_void) -> i64 {
 
 /// # Safety
 /// As [`hmac`]; `block` can be read.
+// SAFETY: whoever calls it keeps the contract above.
 #[inline(never)]
 unsafe fn compress(scratch: *mut Scratch, block: *const sha1::Block) {
     // SAFETY: by contract.
@@ -76,6 +78,7 @@ struct Blocks<'a> {
 ///
 /// # Safety
 /// As [`hmac`].
+// SAFETY: whoever calls it keeps the contract above.
 #[inline(never)]
 pub unsafe fn gcm(scratch: *mut Scratch, context: &SrtpContext, key: &HashKey, associated: u32, len: u32) {
     // SAFETY: by contract.
