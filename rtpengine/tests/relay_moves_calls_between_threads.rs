@@ -9,7 +9,8 @@ use relay_support::secure::{Keys, Side};
 use relay_support::{Relay, rtp};
 use rtpengine::relay::SrtpStates;
 use rtpengine_common::srtp::Suite;
-use rtpengine_core::io::{Affinity, Component, Reason};
+use rtpengine_core::io::{Affinity, Bundle, BundleLine, Component, Reason, RelayStream};
+use smallvec::smallvec;
 
 const FIRST: Affinity = Affinity(7);
 const SECOND: Affinity = Affinity(8);
@@ -78,5 +79,48 @@ fn with_what_waits_in_their_sockets_and_their_keys() {
         assert_eq!(caller.receive(), rtp(sequence));
     }
     assert_eq!(relay.handle.open_sockets(), 3);
+    relay.shutdown();
+}
+
+#[test]
+fn with_m_lines_that_share_a_port() {
+    let mut relay = Relay::start();
+    let caller = Side::new(&mut relay, Keys::default());
+    relay.configure(caller.port, caller.settings(Component::Rtp, &[]));
+    tire(&mut relay, &caller);
+    relay.affinity = SECOND;
+    let [mut one, mut audio, mut video] = std::array::from_fn(|_| Side::new(&mut relay, Keys::default()));
+    let line = |payload_types: u128, sink: &Side| BundleLine {
+        mid: None,
+        mid_extension: None,
+        ssrcs: smallvec![],
+        payload_types,
+        sinks: smallvec![sink.port.stream],
+        rtcp_sinks: smallvec![sink.port.stream],
+        discard: None,
+        filter: None,
+        copies: None,
+    };
+    let lines = smallvec![line(1, &audio), line(1 << 96, &video)];
+    let bundled =
+        RelayStream { bundle: Some(Box::new(Bundle { lines })), ..one.settings(Component::Mux, &[]) };
+    relay.configure(one.port, bundled);
+    for side in [&audio, &video] {
+        relay.configure(side.port, side.settings(Component::Mux, &[one.port]));
+    }
+    relay.settle(video.port);
+    let mut talk = |sequence: u16| {
+        for (payload_type, ssrc, side) in [(0, 1, &mut audio), (96, 2, &mut video)] {
+            let mut packet = rtp(sequence);
+            (packet[1], packet[11]) = (payload_type, ssrc);
+            one.send(&packet);
+            assert_eq!(side.receive(), packet);
+        }
+        one.party.receives_nothing();
+    };
+    talk(1);
+    relay.handle.unite(SECOND, FIRST);
+    talk(2);
+    caller.party.receives_nothing();
     relay.shutdown();
 }

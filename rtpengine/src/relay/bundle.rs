@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::keyring::KeyToken;
 use super::shard::Shard;
-use super::stream::{Active, Copied, Route, Sink, Token, sinks};
+use super::stream::{Active, Copied, Route, Sink, Token, forget_places, sinks};
 
 /// Stands for all m-lines.
 const ALL: u8 = u8::MAX;
@@ -56,6 +56,15 @@ impl Bundled {
         let line = self.demux.packet(header, packet).ok_or(Reason::Bundle)?;
         let discard = self.lines.get(usize::from(line)).and_then(|line| line.discard);
         discard.map_or(Ok(line), Err)
+    }
+
+    /// As [`super::stream::Stream::moved`].
+    pub(super) fn moved(&mut self, place: impl Fn(KeyToken) -> Option<KeyToken>) {
+        for line in &mut self.lines {
+            forget_places(&mut line.sinks);
+            forget_places(&mut line.rtcp_sinks);
+            line.copies.iter_mut().for_each(|copied| copied.moved(&place));
+        }
     }
 
     pub(super) fn copies(&self) -> impl Iterator<Item = &Box<Copied>> {

@@ -130,6 +130,13 @@ impl Copied {
         }
     }
 
+    /// As [`Stream::moved`].
+    pub(super) fn moved(&mut self, place: impl Fn(KeyToken) -> Option<KeyToken>) {
+        self.keys = self.keys.and_then(place);
+        forget_places(&mut self.sinks);
+        forget_places(&mut self.rtcp_sinks);
+    }
+
     /// Puts these sinks in the place of the stream's own, or back.
     pub(super) fn exchange(&mut self, active: &mut Active) {
         std::mem::swap(&mut self.sinks, &mut active.sinks);
@@ -193,6 +200,11 @@ impl Keys {
             keyrings.exchange(ring, direction, None, token);
         }
     }
+}
+
+/// Has sinks looked up anew: in another thread their places are those of others.
+pub(super) fn forget_places(sinks: &mut [Sink]) {
+    sinks.iter_mut().for_each(|sink| sink.token = Token::default());
 }
 
 pub(super) fn sinks(streams: &[StreamId]) -> SmallVec<[Sink; 1]> {
@@ -304,15 +316,10 @@ impl Stream {
         let Some(active) = &mut self.active else { return };
         active.transmit = active.transmit.and_then(&place);
         active.receive = active.receive.and_then(&place);
-        let lists = [&mut active.sinks, &mut active.rtcp_sinks];
-        let mut copied = active.copies.as_mut();
-        if let Some(copied) = &mut copied {
-            copied.keys = copied.keys.and_then(&place);
-        }
-        let copied = copied.into_iter().flat_map(|copied| [&mut copied.sinks, &mut copied.rtcp_sinks]);
-        for sink in lists.into_iter().chain(copied).flatten() {
-            sink.token = Token::default();
-        }
+        forget_places(&mut active.sinks);
+        forget_places(&mut active.rtcp_sinks);
+        active.copies.iter_mut().for_each(|copied| copied.moved(&place));
+        active.bundle.iter_mut().for_each(|bundle| bundle.moved(&place));
     }
 
     /// The stream is about to be closed.
