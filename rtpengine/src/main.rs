@@ -64,8 +64,8 @@ fn run(config: Config, startup: &Startup) -> anyhow::Result<()> {
     for warning in &config.warnings {
         tracing::warn!(target: "core", "{warning}");
     }
-    for (suite, library) in rtpengine::srtp::choices() {
-        tracing::info!(target: "crypto", "{} in userspace is left to {library}, the faster here", suite.name());
+    for (primitive, library) in rtpengine::srtp::choices() {
+        tracing::info!(target: "crypto", "{primitive} in userspace is left to {library}, the fastest here");
     }
     let addresses = u64::try_from(config.local_addresses().len())?;
     let ports = u64::from(config.port_max - config.port_min) + 1;

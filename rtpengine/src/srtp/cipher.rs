@@ -1,23 +1,19 @@
 //! The ciphers with prepared keys.
 
-use aes::cipher::consts::U16;
-use aes::cipher::{Array, BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipherCore};
-use aes::{Aes128, Aes192, Aes256};
-use ctr::CtrCore;
-use ctr::flavors::Ctr128BE;
+use aes::Aes128;
+use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use rtpengine_common::srtp::kdf::SessionKeys;
 use rtpengine_common::srtp::{self, Suite};
 use zeroize::Zeroizing;
 
 use super::choice::Library;
+use super::counter::Counter;
 use super::gcm::{self, Gcm};
 
 /// A cipher of a suite.
 pub(super) enum Cipher {
     Null,
-    Cm128(Aes128),
-    Cm192(Aes192),
-    Cm256(Aes256),
+    Cm(Counter),
     F8 {
         keys: Aes128,
         /// Of the key with the salt added, for the initialisation vector.
@@ -27,16 +23,16 @@ pub(super) enum Cipher {
 }
 
 impl Cipher {
-    /// `gcm`: the library for AES-GCM.
-    pub(super) fn new(suite: Suite, keys: &SessionKeys, gcm: Library) -> Self {
+    /// `library`: whose it is, if there is a choice.
+    pub(super) fn new(suite: Suite, keys: &SessionKeys, library: Library) -> Self {
         let key = &keys.cipher_key;
         match (suite.cipher(), suite.key_len()) {
             (srtp::Cipher::Null, _) => Self::Null,
-            (srtp::Cipher::Cm, 16) => Self::Cm128(Aes128::new((&*start(key)).into())),
-            (srtp::Cipher::Cm, 24) => Self::Cm192(Aes192::new((&*start(key)).into())),
-            (srtp::Cipher::Cm, _) => Self::Cm256(Aes256::new(key.into())),
-            (srtp::Cipher::Gcm, 16) => Self::Gcm(Gcm::new_128(gcm, &start(key))),
-            (srtp::Cipher::Gcm, _) => Self::Gcm(Gcm::new_256(gcm, key)),
+            (srtp::Cipher::Cm, 16) => Self::Cm(Counter::new_128(library, &start(key))),
+            (srtp::Cipher::Cm, 24) => Self::Cm(Counter::new_192(library, &start(key))),
+            (srtp::Cipher::Cm, _) => Self::Cm(Counter::new_256(library, key)),
+            (srtp::Cipher::Gcm, 16) => Self::Gcm(Gcm::new_128(library, &start(key))),
+            (srtp::Cipher::Gcm, _) => Self::Gcm(Gcm::new_256(library, key)),
             (srtp::Cipher::F8, _) => {
                 let key = start(key);
                 // RFC 3711 section 4.1.2.1: the salt is filled up with 0x55.
@@ -54,7 +50,8 @@ impl Cipher {
         matches!(self, Self::Gcm(_))
     }
 
-    /// Encrypts or decrypts without authentication. `salt`: the session salt from the first byte on.
+    /// Encrypts or decrypts without authentication. `salt`: the session salt from the first byte on. `None`: the library
+    /// did not; nothing has changed.
     pub(super) fn apply(
         &self,
         salt: u128,
@@ -62,16 +59,17 @@ impl Cipher {
         index: u64,
         f8_initial: impl FnOnce() -> [u8; 16],
         data: &mut [u8],
-    ) {
-        // RFC 3711 section 4.1.1.
-        let counter = || (salt ^ u128::from(ssrc) << 64 ^ u128::from(index) << 16).to_be_bytes();
+    ) -> Option<()> {
         match self {
-            Self::Cm128(keys) => count(keys, counter(), data),
-            Self::Cm192(keys) => count(keys, counter(), data),
-            Self::Cm256(keys) => count(keys, counter(), data),
+            Self::Cm(key) => {
+                // RFC 3711 section 4.1.1.
+                let initial = salt ^ u128::from(ssrc) << 64 ^ u128::from(index) << 16;
+                return key.apply(initial.to_be_bytes(), data);
+            }
             Self::F8 { keys, masked } => f8(keys, masked, f8_initial(), data),
             Self::Null | Self::Gcm(_) => {}
         }
+        Some(())
     }
 
     /// Encrypts with AES-GCM, and puts the tag there. `None`: too long, or another cipher.
@@ -86,7 +84,7 @@ impl Cipher {
     ) -> Option<()> {
         match self {
             Self::Gcm(key) => key.seal(gcm_iv(salt, ssrc, index), associated, data, tag),
-            Self::Null | Self::Cm128(_) | Self::Cm192(_) | Self::Cm256(_) | Self::F8 { .. } => None,
+            Self::Null | Self::Cm(_) | Self::F8 { .. } => None,
         }
     }
 
@@ -102,7 +100,7 @@ impl Cipher {
     ) -> Option<()> {
         match self {
             Self::Gcm(key) => key.open(gcm_iv(salt, ssrc, index), associated, data, tag),
-            Self::Null | Self::Cm128(_) | Self::Cm192(_) | Self::Cm256(_) | Self::F8 { .. } => None,
+            Self::Null | Self::Cm(_) | Self::F8 { .. } => None,
         }
     }
 }
@@ -122,14 +120,6 @@ fn gcm_iv(salt: u128, ssrc: u32, index: u64) -> [u8; gcm::IV] {
     let mut iv = [0; gcm::IV];
     iv.copy_from_slice(&block[..gcm::IV]);
     iv
-}
-
-/// AES in counter mode.
-fn count<C>(keys: &C, initial: [u8; 16], data: &mut [u8])
-where
-    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = U16>,
-{
-    CtrCore::<&C, Ctr128BE>::inner_iv_init(keys, &Array(initial)).apply_keystream_partial(data.into());
 }
 
 /// AES in f8 mode (RFC 3711 section 4.1.2.2).

@@ -24,6 +24,9 @@ pub(super) enum Gcm {
 }
 
 impl Gcm {
+    /// Who has it.
+    pub(super) const LIBRARIES: [Library; 2] = [Library::RustCrypto, Library::AwsLc];
+
     pub(super) fn new_128(library: Library, key: &[u8; 16]) -> Self {
         aws_lc(library, &AES_128_GCM, key).unwrap_or_else(|| Self::RustCrypto128(Aes128Gcm::new(key.into())))
     }
@@ -81,10 +84,10 @@ impl Gcm {
 
 /// The key for AWS-LC, if that is the library and it takes it, which it does unless it has no memory.
 fn aws_lc(library: Library, algorithm: &'static aws_lc_rs::aead::Algorithm, key: &[u8]) -> Option<Gcm> {
-    match library {
-        Library::RustCrypto => None,
-        Library::AwsLc => Some(Gcm::AwsLc(LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?))),
+    if library != Library::AwsLc {
+        return None;
     }
+    Some(Gcm::AwsLc(LessSafeKey::new(UnboundKey::new(algorithm, key).ok()?)))
 }
 
 /// AWS-LC overwrites what it cannot authenticate with zeros, so the packet is kept until it is known to be authentic.
@@ -159,7 +162,7 @@ mod tests {
                 "a866d5910f887463067ceefec45215d4",
             ),
         ] {
-            for library in Library::ALL {
+            for library in Gcm::LIBRARIES {
                 let key = key(library, long);
                 let mut data = plain.clone();
                 let mut made = [0; TAG];
@@ -192,7 +195,7 @@ mod tests {
             flip in prop::option::of(any::<prop::sample::Index>()),
         ) {
             let plain: Vec<u8> = (0..len).map(|at| (at as u8).wrapping_mul(seed)).collect();
-            let keys = Library::ALL.map(|library| key(library, long));
+            let keys = Gcm::LIBRARIES.map(|library| key(library, long));
             let [mut one, mut other] = [plain.clone(), plain.clone()];
             let [mut tag, mut other_tag] = [[0; TAG]; 2];
             prop_assert_eq!(keys[0].seal(iv, &associated, &mut one, &mut tag), Some(()));

@@ -4,7 +4,7 @@ use rtpengine_common::srtp::abi::StreamState;
 use rtpengine_common::srtp::kdf::{Purpose, SessionKeys};
 use rtpengine_common::srtp::{CryptoParams, Mki, Refused, index};
 
-use super::choice::{self, Library};
+use super::choice::Libraries;
 use super::cipher::Cipher;
 use super::gcm::TAG as GCM_TAG;
 use super::hmac::Authenticator;
@@ -31,12 +31,12 @@ struct Keys {
 }
 
 impl Keys {
-    fn new(params: &CryptoParams, purpose: Purpose, gcm: Library) -> Self {
+    fn new(params: &CryptoParams, purpose: Purpose, libraries: Libraries) -> Self {
         let (suite, session) = (params.suite(), params.session());
         let keys = SessionKeys::derive(params, purpose);
         let mut salt = [0; 16];
         salt[..keys.salt.len()].copy_from_slice(&keys.salt);
-        let cipher = Cipher::new(suite, &keys, gcm);
+        let cipher = Cipher::new(suite, &keys, libraries.cipher);
         let (tag_len, unencrypted, authenticated) = match purpose {
             Purpose::Rtp => (suite.srtp_tag_len(), session.unencrypted_srtp, !session.unauthenticated_srtp),
             Purpose::Rtcp => (suite.srtcp_tag_len(), session.unencrypted_srtcp, true),
@@ -45,28 +45,32 @@ impl Keys {
             encrypted: !unencrypted && !matches!(cipher, Cipher::Null),
             cipher,
             salt: u128::from_be_bytes(salt),
-            hmac: Authenticator::new(&keys.auth_key),
+            hmac: Authenticator::new(libraries.hmac, &keys.auth_key),
             tag_len: if authenticated { tag_len } else { 0 },
             mki: *params.mki(),
             authenticated,
         }
     }
 
-    /// Encrypts or decrypts the payload of an RTP packet by a cipher that does not authenticate.
-    fn apply_rtp(&self, index: u64, packet: &mut [u8], header_len: usize) {
+    /// Encrypts or decrypts the payload of an RTP packet by a cipher that does not authenticate. An error changes nothing.
+    fn apply_rtp(&self, index: u64, packet: &mut [u8], header_len: usize) -> Result<(), Refused> {
         if !self.encrypted {
-            return;
+            return Ok(());
         }
         let (header, payload) = packet.split_at_mut(header_len);
         let ssrc = word(header, 8);
-        self.cipher.apply(self.salt, ssrc, index, || f8_rtp_initial(header, index), payload);
+        self.cipher
+            .apply(self.salt, ssrc, index, || f8_rtp_initial(header, index), payload)
+            .ok_or(Refused::Malformed)
     }
 
     /// As above, of an RTCP packet.
-    fn apply_rtcp(&self, flag_and_index: u32, packet: &mut [u8]) {
+    fn apply_rtcp(&self, flag_and_index: u32, packet: &mut [u8]) -> Result<(), Refused> {
         let (header, payload) = packet.split_at_mut(RTCP_HEADER);
         let (ssrc, index) = (word(header, 4), u64::from(flag_and_index & !RTCP_ENCRYPTED));
-        self.cipher.apply(self.salt, ssrc, index, || f8_rtcp_initial(header, flag_and_index), payload);
+        self.cipher
+            .apply(self.salt, ssrc, index, || f8_rtcp_initial(header, flag_and_index), payload)
+            .ok_or(Refused::Malformed)
     }
 
     /// Whether a tag with HMAC is that of the data.
@@ -105,14 +109,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// Derives and expands the keys, for the faster library.
+    /// Derives and expands the keys, for the fastest libraries.
     pub fn new(params: &CryptoParams) -> Self {
-        Self::with_gcm_of(choice::of(params.suite()), params)
+        Self::by(Libraries::of(params.suite()), params)
     }
 
-    /// As above, for this library if the suite is one with AES-GCM.
-    pub fn with_gcm_of(library: Library, params: &CryptoParams) -> Self {
-        let [rtp, rtcp] = [Purpose::Rtp, Purpose::Rtcp].map(|purpose| Keys::new(params, purpose, library));
+    /// As above, for these where they have what the suite needs, else for RustCrypto.
+    pub fn by(libraries: Libraries, params: &CryptoParams) -> Self {
+        let [rtp, rtcp] = [Purpose::Rtp, Purpose::Rtcp].map(|purpose| Keys::new(params, purpose, libraries));
         Self { rtp, rtcp }
     }
 
@@ -146,7 +150,7 @@ impl Session {
             rest.copy_from_slice(keys.mki.as_bytes());
             state.accept(index)?;
         } else {
-            keys.apply_rtp(index, packet, header_len);
+            keys.apply_rtp(index, packet, header_len)?;
             let tag = if keys.authenticated { keys.hmac.tag(packet, rollover(index)) } else { [0; 20] };
             keys.append(trailer, &tag);
             state.advance(index);
@@ -167,7 +171,7 @@ impl Session {
         let tag = keys.take_apart(trailer)?;
         let index = index::guess(state.next, sequence(packet)).ok_or(Refused::NoIndex)?;
         if !keys.authenticated {
-            keys.apply_rtp(index, packet, header_len);
+            keys.apply_rtp(index, packet, header_len)?;
             state.advance(index);
             return Ok(len);
         }
@@ -182,7 +186,7 @@ impl Session {
             if !keys.matches(tag, packet, rollover(index)) {
                 return Err(Refused::Authentication);
             }
-            keys.apply_rtp(index, packet, header_len);
+            keys.apply_rtp(index, packet, header_len)?;
         }
         state.accept(index)?;
         Ok(len)
@@ -236,7 +240,7 @@ impl Session {
             mki.copy_from_slice(keys.mki.as_bytes());
         } else {
             if keys.encrypted {
-                keys.apply_rtcp(flag_and_index, packet);
+                keys.apply_rtcp(flag_and_index, packet)?;
             }
             let (end, trailer) = trailer.split_at_mut(RTCP_WORD);
             end.copy_from_slice(&last);
@@ -273,7 +277,7 @@ impl Session {
             return Err(Refused::Authentication);
         }
         if flag_and_index & RTCP_ENCRYPTED != 0 {
-            keys.apply_rtcp(flag_and_index, packet);
+            keys.apply_rtcp(flag_and_index, packet)?;
         }
         state.accept(index)?;
         Ok(len)
