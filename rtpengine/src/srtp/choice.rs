@@ -9,6 +9,7 @@ use rtpengine_common::srtp::kdf::AUTH_KEY;
 use rtpengine_common::srtp::{Cipher, Suite};
 
 use super::counter::Counter;
+use super::f8::F8;
 use super::gcm::{self, Gcm};
 use super::hmac::Authenticator;
 
@@ -47,20 +48,30 @@ pub enum Primitive {
     Gcm128,
     /// Of 32 bytes.
     Gcm256,
+    /// AES in f8 mode.
+    F8,
     /// HMAC-SHA1.
     Hmac,
 }
 
 impl Primitive {
     /// All, by their number.
-    pub const ALL: [Self; 6] =
-        [Self::Counter128, Self::Counter192, Self::Counter256, Self::Gcm128, Self::Gcm256, Self::Hmac];
+    pub const ALL: [Self; 7] = [
+        Self::Counter128,
+        Self::Counter192,
+        Self::Counter256,
+        Self::Gcm128,
+        Self::Gcm256,
+        Self::F8,
+        Self::Hmac,
+    ];
 
     /// The libraries that have it.
     pub const fn libraries(self) -> [Library; 2] {
         match self {
             Self::Counter128 | Self::Counter192 | Self::Counter256 => Counter::LIBRARIES,
             Self::Gcm128 | Self::Gcm256 => Gcm::LIBRARIES,
+            Self::F8 => F8::LIBRARIES,
             Self::Hmac => Authenticator::LIBRARIES,
         }
     }
@@ -73,6 +84,7 @@ impl Primitive {
             Self::Counter256 => Prepared::Counter(Counter::new_256(library, &[7; 32])),
             Self::Gcm128 => Prepared::Gcm(Gcm::new_128(library, &[7; 16])),
             Self::Gcm256 => Prepared::Gcm(Gcm::new_256(library, &[7; 32])),
+            Self::F8 => Prepared::F8(F8::new(library, &[7; 16], &[9; 14])),
             Self::Hmac => Prepared::Hmac(Authenticator::new(library, &[7; AUTH_KEY])),
         }
     }
@@ -86,6 +98,7 @@ impl fmt::Display for Primitive {
             Self::Counter256 => "AES-256 in counter mode",
             Self::Gcm128 => "AES-128-GCM",
             Self::Gcm256 => "AES-256-GCM",
+            Self::F8 => "AES-128 in f8 mode",
             Self::Hmac => "HMAC-SHA1",
         })
     }
@@ -94,7 +107,7 @@ impl fmt::Display for Primitive {
 /// Those of a suite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Libraries {
-    /// For the cipher. f8 is RustCrypto's in any case.
+    /// For the cipher.
     pub cipher: Library,
     /// For authentication, if it is not the cipher's.
     pub hmac: Library,
@@ -109,7 +122,8 @@ impl Libraries {
             (Cipher::Cm, _) => Some(Primitive::Counter256),
             (Cipher::Gcm, 16) => Some(Primitive::Gcm128),
             (Cipher::Gcm, _) => Some(Primitive::Gcm256),
-            (Cipher::Null | Cipher::F8, _) => None,
+            (Cipher::F8, _) => Some(Primitive::F8),
+            (Cipher::Null, _) => None,
         };
         Self { cipher: cipher.map_or(Library::RustCrypto, chosen), hmac: chosen(Primitive::Hmac) }
     }
@@ -173,6 +187,7 @@ fn round(key: &Prepared, packets: &mut [[u8; HEADER + PAYLOAD]; BATCH]) -> Durat
 enum Prepared {
     Counter(Counter),
     Gcm(Gcm),
+    F8(F8),
     Hmac(Authenticator),
 }
 
@@ -181,6 +196,10 @@ impl Prepared {
         let (header, payload) = packet.split_at_mut(HEADER);
         match self {
             Self::Counter(key) => {
+                key.apply([number; 16], payload)?;
+                key.apply([number; 16], payload)
+            }
+            Self::F8(key) => {
                 key.apply([number; 16], payload)?;
                 key.apply([number; 16], payload)
             }
@@ -216,7 +235,8 @@ mod tests {
                 Suite::AesCm256HmacSha1_80 | Suite::AesCm256HmacSha1_32 => of(Primitive::Counter256),
                 Suite::AeadAes128Gcm => of(Primitive::Gcm128),
                 Suite::AeadAes256Gcm => of(Primitive::Gcm256),
-                _ => Library::RustCrypto,
+                Suite::F8_128HmacSha1_80 | Suite::F8_128HmacSha1_32 => of(Primitive::F8),
+                Suite::NullHmacSha1_80 | Suite::NullHmacSha1_32 => Library::RustCrypto,
             };
             assert_eq!(Libraries::of(suite), Libraries { cipher, hmac: of(Primitive::Hmac) }, "{suite:?}");
         }

@@ -1,24 +1,19 @@
 //! The ciphers with prepared keys.
 
-use aes::Aes128;
-use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use rtpengine_common::srtp::kdf::SessionKeys;
 use rtpengine_common::srtp::{self, Suite};
 use zeroize::Zeroizing;
 
 use super::choice::Library;
 use super::counter::Counter;
+use super::f8::F8;
 use super::gcm::{self, Gcm};
 
 /// A cipher of a suite.
 pub(super) enum Cipher {
     Null,
     Cm(Counter),
-    F8 {
-        keys: Aes128,
-        /// Of the key with the salt added, for the initialisation vector.
-        masked: Aes128,
-    },
+    F8(F8),
     Gcm(Gcm),
 }
 
@@ -33,16 +28,7 @@ impl Cipher {
             (srtp::Cipher::Cm, _) => Self::Cm(Counter::new_256(library, key)),
             (srtp::Cipher::Gcm, 16) => Self::Gcm(Gcm::new_128(library, &start(key))),
             (srtp::Cipher::Gcm, _) => Self::Gcm(Gcm::new_256(library, key)),
-            (srtp::Cipher::F8, _) => {
-                let key = start(key);
-                // RFC 3711 section 4.1.2.1: the salt is filled up with 0x55.
-                let mut mask = Zeroizing::new([0x55; 16]);
-                mask[..keys.salt.len()].copy_from_slice(&keys.salt);
-                for (byte, key) in mask.iter_mut().zip(key.iter()) {
-                    *byte ^= key;
-                }
-                Self::F8 { keys: Aes128::new((&*key).into()), masked: Aes128::new((&*mask).into()) }
-            }
+            (srtp::Cipher::F8, _) => Self::F8(F8::new(library, &start(key), &keys.salt)),
         }
     }
 
@@ -51,7 +37,7 @@ impl Cipher {
     }
 
     /// Encrypts or decrypts without authentication. `salt`: the session salt from the first byte on. `None`: the library
-    /// did not; nothing has changed.
+    /// did not; the data are of no use.
     pub(super) fn apply(
         &self,
         salt: u128,
@@ -64,12 +50,11 @@ impl Cipher {
             Self::Cm(key) => {
                 // RFC 3711 section 4.1.1.
                 let initial = salt ^ u128::from(ssrc) << 64 ^ u128::from(index) << 16;
-                return key.apply(initial.to_be_bytes(), data);
+                key.apply(initial.to_be_bytes(), data)
             }
-            Self::F8 { keys, masked } => f8(keys, masked, f8_initial(), data),
-            Self::Null | Self::Gcm(_) => {}
+            Self::F8(key) => key.apply(f8_initial(), data),
+            Self::Null | Self::Gcm(_) => Some(()),
         }
-        Some(())
     }
 
     /// Encrypts with AES-GCM, and puts the tag there. `None`: too long, or another cipher.
@@ -84,7 +69,7 @@ impl Cipher {
     ) -> Option<()> {
         match self {
             Self::Gcm(key) => key.seal(gcm_iv(salt, ssrc, index), associated, data, tag),
-            Self::Null | Self::Cm(_) | Self::F8 { .. } => None,
+            Self::Null | Self::Cm(_) | Self::F8(_) => None,
         }
     }
 
@@ -100,7 +85,7 @@ impl Cipher {
     ) -> Option<()> {
         match self {
             Self::Gcm(key) => key.open(gcm_iv(salt, ssrc, index), associated, data, tag),
-            Self::Null | Self::Cm(_) | Self::F8 { .. } => None,
+            Self::Null | Self::Cm(_) | Self::F8(_) => None,
         }
     }
 }
@@ -120,21 +105,4 @@ fn gcm_iv(salt: u128, ssrc: u32, index: u64) -> [u8; gcm::IV] {
     let mut iv = [0; gcm::IV];
     iv.copy_from_slice(&block[..gcm::IV]);
     iv
-}
-
-/// AES in f8 mode (RFC 3711 section 4.1.2.2).
-fn f8(keys: &Aes128, masked: &Aes128, initial: [u8; 16], data: &mut [u8]) {
-    let encrypt = |keys: &Aes128, block: u128| {
-        let mut block = Array(block.to_be_bytes());
-        keys.encrypt_block(&mut block);
-        u128::from_be_bytes(block.0)
-    };
-    let mask = encrypt(masked, u128::from_be_bytes(initial));
-    let mut stream = 0;
-    for (number, chunk) in (0_u128..).zip(data.chunks_mut(16)) {
-        stream = encrypt(keys, mask ^ number ^ stream);
-        for (byte, stream) in chunk.iter_mut().zip(stream.to_be_bytes()) {
-            *byte ^= stream;
-        }
-    }
 }

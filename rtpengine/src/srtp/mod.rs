@@ -4,7 +4,7 @@
 //!   [`rtpengine_common::srtp::Session`] does, by the fastest implementation of each primitive, and is tested against it.
 //! - [`Context`] adds what must be known of every SSRC.
 //! - [`Row`] is memory for some of that which the XDP program works on as well.
-//! - `cipher`, `counter`, `gcm` and `hmac` are the primitives, `streams` is the bounded memory of SSRCs.
+//! - `cipher`, `counter`, `f8`, `gcm` and `hmac` are the primitives, `streams` is the bounded memory of SSRCs.
 //! - [`choices`] says which [`Library`] is the fastest of each on this CPU.
 //!
 //! # What a packet costs
@@ -18,6 +18,7 @@ mod choice;
 mod cipher;
 mod context;
 mod counter;
+mod f8;
 mod gcm;
 mod hmac;
 mod row;

@@ -52,7 +52,7 @@ impl Keys {
         }
     }
 
-    /// Encrypts or decrypts the payload of an RTP packet by a cipher that does not authenticate. An error changes nothing.
+    /// Encrypts or decrypts the payload of an RTP packet by a cipher that does not authenticate.
     fn apply_rtp(&self, index: u64, packet: &mut [u8], header_len: usize) -> Result<(), Refused> {
         if !self.encrypted {
             return Ok(());
