@@ -84,7 +84,7 @@ impl Primitive {
             Self::Counter256 => Prepared::Counter(Counter::new_256(library, &[7; 32])),
             Self::Gcm128 => Prepared::Gcm(Gcm::new_128(library, &[7; 16])),
             Self::Gcm256 => Prepared::Gcm(Gcm::new_256(library, &[7; 32])),
-            Self::F8 => Prepared::F8(F8::new(library, &[7; 16], &[9; 14])),
+            Self::F8 => Prepared::F8(Box::new(F8::new(library, &[7; 16], &[9; 14]))),
             Self::Hmac => Prepared::Hmac(Authenticator::new(library, &[7; AUTH_KEY])),
         }
     }
@@ -187,7 +187,7 @@ fn round(key: &Prepared, packets: &mut [[u8; HEADER + PAYLOAD]; BATCH]) -> Durat
 enum Prepared {
     Counter(Counter),
     Gcm(Gcm),
-    F8(F8),
+    F8(Box<F8>),
     Hmac(Authenticator),
 }
 

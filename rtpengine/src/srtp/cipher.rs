@@ -13,7 +13,7 @@ use super::gcm::{self, Gcm};
 pub(super) enum Cipher {
     Null,
     Cm(Counter),
-    F8(F8),
+    F8(Box<F8>),
     Gcm(Gcm),
 }
 
@@ -28,7 +28,7 @@ impl Cipher {
             (srtp::Cipher::Cm, _) => Self::Cm(Counter::new_256(library, key)),
             (srtp::Cipher::Gcm, 16) => Self::Gcm(Gcm::new_128(library, &start(key))),
             (srtp::Cipher::Gcm, _) => Self::Gcm(Gcm::new_256(library, key)),
-            (srtp::Cipher::F8, _) => Self::F8(F8::new(library, &start(key), &keys.salt)),
+            (srtp::Cipher::F8, _) => Self::F8(Box::new(F8::new(library, &start(key), &keys.salt))),
         }
     }
 
